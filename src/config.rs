@@ -1,0 +1,1 @@
+//! What the configuration means: parsed keys, addresses, durations, limits.

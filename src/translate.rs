@@ -1,0 +1,1 @@
+//! `Verified → Event`: the notification as typed JSON.
