@@ -1,1 +1,3 @@
 //! The commands beside `run`: a file each.
+
+pub mod keygen;
