@@ -1,1 +1,189 @@
 //! What the configuration means: parsed keys, addresses, durations, limits.
+//!
+//! [`Config::load`] reads `sidecar.toml` and the key files that it names. It reports everything that is wrong at
+//! once, each with its place, its key and its remedy; a [`Config`] is sound as a whole.
+
+mod apps;
+mod expand;
+mod finding;
+mod known;
+mod reader;
+mod rules;
+mod sections;
+mod source;
+mod upstream;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+use toml::de::DeTable;
+use tracing::Level;
+
+use crate::receive::Limits;
+use crate::verify::Policy;
+use crate::verify::keyring::Keyring;
+
+pub use apps::{App, ConfiguredKey, KeySource};
+pub(crate) use finding::Printable;
+pub use finding::{ConfigErrors, Finding, Place};
+pub use known::KEYS;
+use reader::Reader;
+use source::Source;
+pub use upstream::{AcceptedStatuses, Upstream, UpstreamUrl};
+
+/// Everything that the proxy needs to know, checked and parsed.
+#[derive(Debug)]
+pub struct Config {
+    /// `[server]`: the side that Alipay calls.
+    pub server: Server,
+    /// `[admin]`: the side that the platform calls.
+    pub admin: Admin,
+    /// `[upstream]`: the app.
+    pub upstream: Upstream,
+    /// `[[apps]]`: the apps as they were configured, with the source of each key.
+    pub apps: Vec<App>,
+    /// The keys of the same apps, for the verification.
+    pub keyring: Keyring,
+    /// `[verify]`: what a signature may be.
+    pub policy: Policy,
+    /// The bounds of `[server]` within which a request is read.
+    pub limits: Limits,
+    /// `[translate]`: what becomes of messages that do not fit.
+    pub translate: Translate,
+    /// `ack.failure_status`: the status of a `fail` that answers a genuine notification.
+    pub failure_status: StatusCode,
+    /// `[log]`.
+    pub log: Log,
+    /// What is allowed but deserves a look, in the order of the lines.
+    pub warnings: Vec<Finding>,
+    file: Arc<str>,
+}
+
+/// The side that Alipay calls. The bounds of one request are in [`Config::limits`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The paths that are served, at least one.
+    pub paths: Vec<String>,
+    /// How long the head of a request may take.
+    pub header_timeout: Duration,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive: Duration,
+    /// How many connections may be open at once.
+    pub max_connections: usize,
+    /// How long the proxy still accepts after it was told to stop.
+    pub shutdown_delay: Duration,
+    /// How long what is under way may take when the proxy stops.
+    pub drain_timeout: Duration,
+}
+
+/// The side that the platform calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+}
+
+/// What becomes of genuine notifications that do not fit the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Translate {
+    /// Of one that breaks the schema of its message.
+    pub on_mismatch: OnMismatch,
+    /// Of one whose message is not in the catalogue.
+    pub unknown_methods: UnknownMethods,
+}
+
+/// What becomes of a notification that breaks its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMismatch {
+    /// It is forwarded, flagged.
+    Forward,
+    /// It is answered with `fail`, so that Alipay delivers it again.
+    Fail,
+}
+
+/// What becomes of a notification whose message is not in the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownMethods {
+    /// It is forwarded, untyped.
+    Forward,
+    /// It is answered with `fail`, so that Alipay delivers it again.
+    Fail,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// The least level that is written.
+    pub level: Level,
+    /// The format of a line.
+    pub format: LogFormat,
+}
+
+/// The format of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// Text for people.
+    Text,
+}
+
+/// The longest configuration file; ten thousand apps with their keys in it have a twelfth of that.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+
+impl Config {
+    /// Reads the configuration at `path` and the files that it names, with `${VARIABLES}` from `env`.
+    pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        let bytes = apps::read_bounded(path, MAX_FILE).map_err(|error| {
+            ConfigErrors::one(Finding {
+                file: source::name(path),
+                place: None,
+                key: String::new(),
+                what: format!("the file cannot be read: {error}"),
+                remedy: "check its name and its rights".to_owned(),
+            })
+        })?;
+        Self::parse(path, &bytes, env)
+    }
+
+    /// As [`Config::load`], for a file that was read already. Relative paths in it start at the folder of `path`.
+    pub fn parse(
+        path: &Path,
+        bytes: &[u8],
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigErrors> {
+        let source = Source::new(path, bytes).map_err(ConfigErrors::one)?;
+        let (root, errors) = DeTable::parse_recoverable(source.text());
+        ConfigErrors::among(rules::syntax(&source, &errors))?;
+        let mut reader = Reader::new(&source, root.get_ref(), &env);
+        let mut config = sections::read(&mut reader, path.parent().unwrap_or(Path::new("")), source.file());
+        rules::check(&mut reader, &config);
+        if let Some(level) = env("SIDECAR_LOG") {
+            config.log.level = sections::override_level(&mut reader, &level).unwrap_or(config.log.level);
+        }
+        config.warnings = reader.finish()?;
+        Ok(config)
+    }
+
+    /// What is to be said about the keys at this time, above all about the dates of their certificates.
+    pub fn key_warnings(&self, now: Timestamp) -> Vec<Finding> {
+        let keys = self.apps.iter().flat_map(|app| &app.keys);
+        keys.flat_map(|configured| {
+            configured.key.warnings(now).into_iter().map(|what| Finding {
+                file: Arc::clone(&self.file),
+                place: Some(configured.place),
+                key: configured.entry.clone(),
+                what,
+                remedy: String::new(),
+            })
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,108 @@
+//! The names that the configuration may hold, and the nearest of them to a wrong one.
+
+/// Every section with its keys, in the order of `sidecar.toml`.
+pub const KEYS: &[(&str, &[&str])] = &[
+    (
+        "server",
+        &[
+            "listen",
+            "paths",
+            "max_body",
+            "max_params",
+            "header_timeout",
+            "body_timeout",
+            "keep_alive",
+            "max_connections",
+            "shutdown_delay",
+            "drain_timeout",
+        ],
+    ),
+    ("admin", &["listen"]),
+    ("upstream", &["url", "timeout", "connect_timeout", "max_in_flight", "accept"]),
+    ("apps", &["app_id", "alipay_public_key_files", "alipay_public_keys"]),
+    ("verify", &["form", "allow_sha1", "max_age", "max_skew"]),
+    ("translate", &["on_mismatch", "unknown_methods"]),
+    ("ack", &["failure_status"]),
+    ("log", &["level", "format"]),
+];
+
+/// The keys of a section.
+pub(super) fn keys_of(section: &str) -> &'static [&'static str] {
+    KEYS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)
+}
+
+/// What to do about `name`, which is no section.
+pub(super) fn remedy_for_section(name: &str) -> String {
+    let sections = KEYS.iter().map(|(section, _)| *section);
+    if let Some(near) = nearest(name, sections.clone()) {
+        return format!("did you mean [{near}]?");
+    }
+    if let Some(home) = home_of(name) {
+        return format!("remove it, or move it into [{home}]");
+    }
+    format!("remove it; the sections are {}", list(sections))
+}
+
+/// What to do about `name`, which is no key of `section`.
+pub(super) fn remedy_for_key(section: &str, name: &str) -> String {
+    let keys = keys_of(section).iter().copied();
+    if let Some(near) = nearest(name, keys.clone()) {
+        return format!("did you mean {near}?");
+    }
+    if let Some(home) = home_of(name) {
+        return format!("remove it, or move it into [{home}]");
+    }
+    format!("remove it; the keys of [{section}] are {}", list(keys))
+}
+
+fn home_of(name: &str) -> Option<&'static str> {
+    KEYS.iter().find(|(_, keys)| keys.contains(&name)).map(|(section, _)| *section)
+}
+
+/// The known name that is at most two slips away, or one in a short name.
+fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    // The distance takes time and memory of both lengths, and the file's side has no bound.
+    if name.len() > 64 {
+        return None;
+    }
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let slips = if name.len() > 4 { 2 } else { 1 };
+    known
+        .map(|candidate| (strsim::osa_distance(&name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= slips || is_stem(&name, candidate))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Whether one is the other with something added, as `app` and `apps`, or `connect` and `connect_timeout`.
+fn is_stem(name: &str, candidate: &str) -> bool {
+    name.len() >= 3 && (candidate.starts_with(name) || (candidate.len() >= 3 && name.starts_with(candidate)))
+}
+
+fn list(names: impl Iterator<Item = &'static str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_finds_the_key() {
+        assert_eq!(remedy_for_key("upstream", "timout"), "did you mean timeout?");
+        assert_eq!(remedy_for_key("upstream", "max-in-flight"), "did you mean max_in_flight?");
+        assert_eq!(remedy_for_key("server", "Listen"), "did you mean listen?");
+        assert_eq!(remedy_for_section("sever"), "did you mean [server]?");
+    }
+
+    #[test]
+    fn a_key_of_another_section_is_sent_home() {
+        assert_eq!(remedy_for_key("server", "allow_sha1"), "remove it, or move it into [verify]");
+        assert_eq!(remedy_for_section("failure_status"), "remove it, or move it into [ack]");
+    }
+
+    #[test]
+    fn a_stranger_gets_the_list() {
+        assert_eq!(remedy_for_key("admin", "colour"), "remove it; the keys of [admin] are listen");
+    }
+}

@@ -1,0 +1,249 @@
+//! What is allowed, what is not, and what is allowed with a warning.
+
+use super::*;
+
+#[test]
+fn each_url_that_cannot_be_called_is_refused() {
+    for url in [
+        "",
+        "app",
+        "127.0.0.1:3000",
+        "/notify",
+        "ftp://app/",
+        "http://",
+        "http:///notify",
+        "http://:80/",
+        "http://app:/",
+        "http://app:0/",
+        "http://app:+80/",
+        "http://app:65536/",
+        "http://app:x/",
+        "http://[::1/",
+        "http://[app]/",
+        "http://::1/",
+        "http://[::1]80/",
+        "http://a b/",
+        "http://%61pp/",
+        "http://支付/",
+        "http://app/支付",
+        "http://app/a b",
+        "http://app/#x",
+        "http://app#x",
+        "http://app\\\\x/",
+        "unix:/run/app.sock",
+    ] {
+        assert!(parse(&format!("[upstream]\nurl = \"{url}\"")).is_err(), "{url}");
+    }
+}
+
+#[test]
+fn a_password_in_the_url_is_refused_and_not_repeated() {
+    for url in ["http://me:hunter2@app/", "https://me:hunter2@app/", "hunter2@app", "http://app/#hunter2@"] {
+        let said = errors(&format!("[upstream]\nurl = \"{url}\""));
+        assert!(said.contains("user name") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn a_url_keeps_what_was_written() {
+    for (url, host, port, authority, path_and_query) in [
+        ("http://127.0.0.1:3000/a/b?c=d", "127.0.0.1", 3000, "127.0.0.1:3000", "/a/b?c=d"),
+        ("http://app", "app", 80, "app", "/"),
+        ("HTTP://App:81?x", "App", 81, "App:81", "/?x"),
+        ("http://[::1]:3000/%e6", "::1", 3000, "[::1]:3000", "/%e6"),
+        ("http://[::1]/a/../b", "::1", 80, "[::1]", "/a/../b"),
+    ] {
+        let parsed = sound(&format!("[upstream]\nurl = \"{url}\"")).upstream.url;
+        assert_eq!(
+            (parsed.host.as_str(), parsed.port, parsed.authority.as_str(), parsed.path_and_query.as_str()),
+            (host, port, authority, path_and_query)
+        );
+    }
+}
+
+#[test]
+fn statuses_are_accepted_as_listed_and_no_others() {
+    let accept = sound("[upstream]\naccept = [\"200\", \"4xx\", \"503\"]").upstream.accept;
+    for status in 100..=999 {
+        let listed = status == 200 || (400..=499).contains(&status) || status == 503;
+        assert_eq!(accept.contains(StatusCode::from_u16(status).unwrap()), listed, "{status}");
+    }
+}
+
+#[test]
+fn a_failure_status_is_200_or_an_error() {
+    for status in [200, 400, 403, 500, 503, 599] {
+        let text = format!("[ack]\nfailure_status = {status}");
+        assert_eq!(sound(&text).failure_status.as_u16(), status);
+    }
+    for status in [0, 100, 199, 201, 204, 301, 399, 600, 70_000] {
+        assert!(parse(&format!("[ack]\nfailure_status = {status}")).is_err(), "{status}");
+    }
+}
+
+#[test]
+fn bounds_belong_to_what_is_allowed() {
+    for text in [
+        "[server]\nmax_body = \"1KiB\"",
+        "[server]\nmax_body = \"16MiB\"",
+        "[server]\nmax_params = 1\nmax_connections = 1_000_000",
+        "[upstream]\ntimeout = \"15s\"\nconnect_timeout = \"15s\"",
+        "[upstream]\ntimeout = \"1s\"\nconnect_timeout = \"1s\"",
+        "[verify]\nmax_age = \"720h\"\nmax_skew = \"0s\"",
+    ] {
+        sound(text);
+    }
+    for text in [
+        "[server]\nmax_body = \"1023B\"",
+        "[server]\nmax_body = \"16.1MiB\"",
+        "[server]\nmax_params = 1001",
+        "[upstream]\ntimeout = \"15001ms\"",
+        "[verify]\nmax_age = \"721h\"",
+    ] {
+        parse(text).unwrap_err();
+    }
+}
+
+#[test]
+fn connecting_may_not_take_longer_than_the_delivery() {
+    assert_snapshot!(errors("[upstream]\nconnect_timeout = \"11s\""), @r#"
+    2:19  upstream.connect_timeout  is longer than upstream.timeout
+        make it shorter: connecting is a part of the delivery
+    "#);
+}
+
+#[test]
+fn a_rule_between_keys_waits_until_each_is_right() {
+    let said = errors("[upstream]\ntimeout = \"x\"\nconnect_timeout = \"11s\"");
+    assert!(!said.contains("connect_timeout"), "{said}");
+}
+
+#[test]
+fn two_listeners_need_two_addresses() {
+    for (server, admin) in [
+        ("127.0.0.1:80", "127.0.0.1:80"),
+        ("0.0.0.0:80", "127.0.0.1:80"),
+        ("[::1]:80", "[::]:80"),
+        ("0.0.0.0:9090", "0.0.0.0:9090"),
+    ] {
+        let text = format!("[server]\nlisten = \"{server}\"\n[admin]\nlisten = \"{admin}\"");
+        assert!(parse(&text).is_err(), "{text}");
+    }
+    for (server, admin) in
+        [("127.0.0.1:80", "127.0.0.2:80"), ("127.0.0.1:0", "127.0.0.1:0"), ("127.0.0.1:80", "127.0.0.1:81")]
+    {
+        sound(&format!("[server]\nlisten = \"{server}\"\n[admin]\nlisten = \"{admin}\""));
+    }
+}
+
+#[test]
+fn an_upstream_that_leads_back_to_the_proxy_is_refused() {
+    for url in
+        ["http://127.0.0.1:8080/", "http://localhost:8080/", "http://[::1]:9090/", "http://0.0.0.0:8080"]
+    {
+        assert!(parse(&format!("[upstream]\nurl = \"{url}\"")).is_err(), "{url}");
+    }
+    for url in ["http://127.0.0.1/", "http://app:8080/", "http://10.0.0.1:8080/"] {
+        sound(&format!("[upstream]\nurl = \"{url}\""));
+    }
+}
+
+#[test]
+fn what_deserves_a_look_is_a_warning() {
+    assert_eq!(warnings(&app("1", "test-a")), Vec::<String>::new());
+    let text = format!(
+        "[server]\ndrain_timeout = \"5s\"\n[verify]\nallow_sha1 = true\nmax_age = \"24h\"\n{}{}",
+        app("1", "test-a"),
+        app("2", "test-a"),
+    );
+    assert_snapshot!(warnings(&text).join("\n"), @r#"
+    server.drain_timeout is shorter than upstream.timeout
+    verify.allow_sha1 SHA-1 and keys of 1,024 bits are allowed; many merchants share such a key
+    verify.max_age is short: Alipay's own last deliveries may be refused
+    apps[1].alipay_public_keys[0] is the same key as apps[0].alipay_public_keys[0]
+    "#);
+    assert_snapshot!(warnings("[verify]\nmax_age = \"0s\"").join("\n"), @r#"
+    apps no app is configured: every notification is refused, and /readyz stays 503
+    verify.max_age notifications of any age are accepted, so that a leaked one can be sent again at any time
+    "#);
+    assert_eq!(
+        warnings(&format!("[verify]\nmax_age = \"25h\"\n{}", app("1", "test-a"))),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn a_shared_key_gives_one_warning_however_many_share_it() {
+    let text: String = (1..=5).map(|id| app(&id.to_string(), "test-a")).collect();
+    let warnings = warnings(&text);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+}
+
+#[test]
+fn short_keys_need_sha1() {
+    let text = app("1", "test-1024-bits");
+    parse(&text).unwrap_err();
+    sound(&format!("[verify]\nallow_sha1 = true\n{text}"));
+}
+
+#[test]
+fn the_log_level_of_the_environment_counts_more() {
+    let env = |name: &str| (name == "SIDECAR_LOG").then(|| "trace".to_owned());
+    let config = Config::parse(Path::new("x"), b"[log]\nlevel = \"error\"", env).unwrap();
+    assert_eq!(config.log.level.to_string(), "TRACE");
+}
+
+#[test]
+fn ten_thousand_apps_are_found_by_their_identity() {
+    let text: String = (0..10_000).map(|id| app(&id.to_string(), "test-a")).collect();
+    let config = sound(&text);
+    assert_eq!(config.keyring.len(), 10_000);
+    assert_eq!(config.keyring.keys(b"9999").map(<[_]>::len), Some(1));
+    assert!(config.keyring.keys(b"10000").is_none());
+    assert!(config.keyring.keys(b"").is_none());
+    assert_eq!(config.keyring.iter().map(|(app_id, _)| app_id).nth(7_654), Some("7654"));
+}
+
+#[test]
+fn every_known_key_is_read() {
+    for (section, keys) in KEYS {
+        for key in *keys {
+            let header = if *section == "apps" { "[[apps]]".to_owned() } else { format!("[{section}]") };
+            let path = if *section == "apps" { "apps[0]" } else { section };
+            let said = errors(&format!("{header}\n{key} = 1979-05-27"));
+            assert!(said.contains(&format!("2:{}  {path}.{key}  ", key.len() + 4)), "{said}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        drop(parse(&text));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
+        drop(Config::parse(Path::new("x"), &bytes, no_env));
+    }
+
+    #[test]
+    fn no_value_of_a_known_key_makes_it_panic(
+        (section, key) in prop::sample::select(KEYS).prop_flat_map(|(section, keys)| (Just(section), prop::sample::select(keys))),
+        value in prop_oneof!["[-0-9a-z:./${}\\[\\]\"', =#]{0,24}", "\"[ -~支付宝]{0,24}\"", "\\[(\"[ -~]{0,9}\", ){0,4}\\]"],
+    ) {
+        if let Err(errors) = parse(&format!("[{section}]\n{key} = {value}")) {
+            prop_assert!(errors.findings().iter().all(|finding| !finding.what.is_empty()));
+        }
+    }
+
+    #[test]
+    fn the_value_of_a_variable_is_never_more_than_one_string(value in "[\"'\\n\\\\\\]=a-z$\\{\\} ]{0,20}") {
+        let env = |_: &str| Some(value.clone());
+        let text = b"[server]\npaths = [\"/${X}\"]\n[verify]\nallow_sha1 = false";
+        if let Ok(config) = Config::parse(Path::new("x"), text, |name| (name == "X").then(|| env(name)).flatten()) {
+            prop_assert_eq!(config.server.paths, vec![format!("/{}", value)]);
+            prop_assert!(!config.policy.allow_sha1);
+        }
+    }
+}
