@@ -1,0 +1,121 @@
+//! `check`: reads the configuration and the keys as `run` would, and says what it found.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use crate::config::{App, Config, ConfiguredKey, KeySource, Printable};
+use crate::verify::key::{CertificateFacts, PublicKey};
+
+/// Reads the configuration at `path`, writes what it means or everything that is wrong with it, and says whether
+/// `run` would start.
+///
+/// `app_public_key` is the user's own app key: a configured key that is in truth this one makes the answer `false`.
+pub fn check(
+    path: &Path,
+    env: impl Fn(&str) -> Option<String>,
+    app_public_key: Option<&Path>,
+    now: SystemTime,
+    out: &mut impl Write,
+) -> io::Result<bool> {
+    let now = Timestamp::try_from(now).map_err(io::Error::other)?;
+    let own_key = app_public_key.map(read_own_key).transpose();
+    let config = match Config::load(path, env) {
+        Ok(config) => Some(config),
+        Err(errors) => {
+            writeln!(out, "{errors}")?;
+            None
+        }
+    };
+    if let Err((what, remedy)) = &own_key {
+        writeln!(out, "--app-public-key  {}\n    {remedy}", Printable(what))?;
+    }
+    let (Some(config), Ok(own_key)) = (config, own_key) else { return Ok(false) };
+    summary(path, &config, out)?;
+    for (index, app) in config.apps.iter().enumerate() {
+        describe_app(index, app, out)?;
+    }
+    warnings(&config, now, out)?;
+    let is_clean = match own_key {
+        Some(own_key) => compare(&config, &own_key, out)?,
+        None => true,
+    };
+    if is_clean {
+        writeln!(out, "\nThe configuration is sound.")?;
+    }
+    Ok(is_clean)
+}
+
+/// The app's own key, or what is wrong with its file and what to do.
+fn read_own_key(path: &Path) -> Result<PublicKey, (String, &'static str)> {
+    let name = path.display();
+    let bytes = fs::read(path)
+        .map_err(|error| (format!("{name} cannot be read: {error}"), "check name and rights"))?;
+    // An old app key may be short; it is only compared.
+    PublicKey::parse_allowing_sha1(&bytes).map_err(|error| {
+        // What follows the first colon is what to do about a key of Alipay's, and this is none.
+        let error = error.to_string();
+        let what = error.split_once(": ").map_or(error.as_str(), |(what, _)| what);
+        let remedy = "name the file that holds the public key which you gave to Alipay (应用公钥)";
+        (format!("{name}: {what}"), remedy)
+    })
+}
+
+/// Where the proxy stands. Paths are left out: a variable may have put a secret there.
+fn summary(path: &Path, config: &Config, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}", Printable(&path.to_string_lossy()))?;
+    writeln!(out, "  listens on   {}", config.server.listen)?;
+    writeln!(out, "  admin on     {}", config.admin.listen)?;
+    writeln!(out, "  forwards to  http://{}", config.upstream.url.authority)
+}
+
+fn describe_app(index: usize, app: &App, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\napps[{index}]  app_id {}", app.app_id)?;
+    app.keys.iter().try_for_each(|configured| describe_key(configured, out))
+}
+
+fn describe_key(configured: &ConfiguredKey, out: &mut impl Write) -> io::Result<()> {
+    let key = &configured.key;
+    writeln!(out, "  {}", key.fingerprint())?;
+    writeln!(out, "    {} bits, {}", key.bits(), key.form())?;
+    let line = configured.place.line;
+    match &configured.source {
+        KeySource::File(name) => writeln!(out, "    from {}, named in line {line}", Printable(name))?,
+        KeySource::Inline => writeln!(out, "    from line {line}")?,
+    }
+    key.certificate().map_or(Ok(()), |certificate| describe_certificate(certificate, out))
+}
+
+fn describe_certificate(certificate: &CertificateFacts, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "    subject {}", Printable(&certificate.subject))?;
+    writeln!(out, "    issuer {}", Printable(&certificate.issuer))?;
+    writeln!(out, "    valid from {} to {}", certificate.not_before, certificate.not_after)
+}
+
+fn warnings(config: &Config, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
+    let of_keys = config.key_warnings(now);
+    if config.warnings.is_empty() && of_keys.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nWarnings:")?;
+    config.warnings.iter().chain(&of_keys).try_for_each(|warning| writeln!(out, "{warning}"))
+}
+
+/// Whether no configured key is the app's own: with that one not a single notification would verify.
+fn compare(config: &Config, own_key: &PublicKey, out: &mut impl Write) -> io::Result<bool> {
+    let keys = config.apps.iter().flat_map(|app| &app.keys);
+    let mut is_clean = true;
+    for configured in keys.filter(|configured| configured.key.fingerprint() == own_key.fingerprint()) {
+        is_clean = false;
+        writeln!(
+            out,
+            "\n{} is your app's own public key, and verifies nothing of Alipay's",
+            configured.entry
+        )?;
+        writeln!(out, "    take Alipay's: 开放平台 → 应用 → 开发设置 → 接口加签方式 → 查看支付宝公钥")?;
+    }
+    Ok(is_clean)
+}
