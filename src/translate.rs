@@ -1,1 +1,198 @@
 //! `Verified → Event`: the notification as typed JSON.
+//!
+//! The charset is undone first, then the content is read strictly and checked against the catalogue on the way into
+//! the body that the upstream gets. No part of it comes from anywhere but the signed parameters.
+
+pub mod catalogue;
+mod charset;
+mod envelope;
+mod json;
+mod violation;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use self::catalogue::Catalogue;
+use self::envelope::Envelope;
+pub use self::violation::{Breach, Violation};
+use self::violation::{Place, Violations};
+use crate::rejection::{Reason, Rejection};
+use crate::verify::{SignedForm, Verified};
+
+/// What becomes of a genuine notification that breaks its schema; `translate.on_mismatch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMismatch {
+    /// It is forwarded as it can be, flagged.
+    Forward,
+    /// It is refused, and Alipay delivers it again.
+    Fail,
+}
+
+/// What becomes of a genuine notification that the catalogue does not know; `translate.unknown_methods`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownMethods {
+    /// It is forwarded untyped.
+    Forward,
+    /// It is refused, and Alipay delivers it again.
+    Fail,
+}
+
+/// Makes events of notifications.
+#[derive(Debug, Clone)]
+pub struct Translator {
+    catalogue: Catalogue,
+    on_mismatch: OnMismatch,
+    unknown_methods: UnknownMethods,
+}
+
+impl Translator {
+    /// A translator for the messages of `catalogue`.
+    pub fn new(catalogue: Catalogue, on_mismatch: OnMismatch, unknown_methods: UnknownMethods) -> Self {
+        Self { catalogue, on_mismatch, unknown_methods }
+    }
+
+    /// The messages that it knows.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Makes an event of a notification.
+    ///
+    /// A field that is not in the catalogue passes as it came, and is no violation even where the table of fields is
+    /// complete: the platform adds fields without notice.
+    #[expect(clippy::needless_pass_by_value, reason = "no notification becomes two events")]
+    pub fn translate(&self, verified: Verified) -> Result<Event, Rejection> {
+        let envelope = Envelope::read(verified.form())?;
+        let message = self.catalogue.find(&envelope.msg_method);
+        if message.is_none() && self.unknown_methods == UnknownMethods::Fail {
+            return Err(Reason::UnknownMethod.into());
+        }
+        let mut body = Vec::with_capacity(envelope.biz_content.len().saturating_add(ENVELOPE_ROOM));
+        let mut violations = Violations::default();
+        envelope.write_head(&mut body, &mut violations)?;
+        body.extend_from_slice(BIZ_CONTENT);
+        let fields = message.map(|(_, message)| &message.fields);
+        let place = Place::top("biz_content");
+        json::write_object(&envelope.biz_content, fields, &place, &mut body, &mut violations)
+            .map_err(|malformed| Reason::MalformedContent.because(malformed))?;
+        envelope.write_tail(&mut body)?;
+        let schema = match message {
+            _ if !violations.as_slice().is_empty() => Schema::Mismatch,
+            Some(_) => Schema::Typed,
+            None => Schema::Untyped,
+        };
+        if schema == Schema::Mismatch && self.on_mismatch == OnMismatch::Fail {
+            return Err(Reason::SchemaMismatch.because(violations));
+        }
+        Ok(Event {
+            notify_id: envelope.notify_id.into_owned(),
+            msg_method: envelope.msg_method.into_owned(),
+            app_id: envelope.app_id.into_owned(),
+            signed_form: verified.signed_form(),
+            method_index: message.map(|(index, _)| index),
+            schema,
+            violations,
+            body: body.into(),
+        })
+    }
+}
+
+const BIZ_CONTENT: &[u8] = br#""biz_content":"#;
+
+/// Room for the envelope as it usually is, so that the body is allocated once.
+const ENVELOPE_ROOM: usize = 512;
+
+/// What the catalogue says of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// It is in the catalogue, and fits.
+    Typed,
+    /// It is not in the catalogue.
+    Untyped,
+    /// Something in it is not as documented; see [`Event::violations`].
+    Mismatch,
+}
+
+impl Schema {
+    /// The value of the header `alipay-schema`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Typed => "typed",
+            Self::Untyped => "untyped",
+            Self::Mismatch => "mismatch",
+        }
+    }
+}
+
+/// A genuine notification as the upstream gets it. Only [`Translator::translate`] makes one.
+///
+/// ```compile_fail,E0451
+/// # fn forged(event: alipay_sidecar::translate::Event) {
+/// alipay_sidecar::translate::Event { app_id: String::new(), ..event };
+/// # }
+/// ```
+///
+/// `Debug` prints none of what its body holds.
+pub struct Event {
+    notify_id: String,
+    msg_method: String,
+    app_id: String,
+    signed_form: SignedForm,
+    method_index: Option<usize>,
+    schema: Schema,
+    violations: Violations,
+    body: Bytes,
+}
+
+impl Event {
+    /// What Alipay calls this notification, on each delivery of it.
+    pub fn notify_id(&self) -> &str {
+        &self.notify_id
+    }
+
+    /// The kind of message.
+    pub fn msg_method(&self) -> &str {
+        &self.msg_method
+    }
+
+    /// The app that it is for.
+    pub fn app_id(&self) -> &str {
+        &self.app_id
+    }
+
+    /// The form in which its signature holds.
+    pub fn signed_form(&self) -> SignedForm {
+        self.signed_form
+    }
+
+    /// The place of its kind in [`Catalogue::methods`], if the catalogue knows it.
+    pub fn method_index(&self) -> Option<usize> {
+        self.method_index
+    }
+
+    /// What the catalogue says of it.
+    pub fn schema(&self) -> Schema {
+        self.schema
+    }
+
+    /// Where it departs from what is documented: the first few places.
+    pub fn violations(&self) -> &[Violation] {
+        self.violations.as_slice()
+    }
+
+    /// The JSON for the upstream.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut event = f.debug_struct("Event");
+        event.field("notify_id", &self.notify_id).field("msg_method", &self.msg_method);
+        event.field("schema", &self.schema).field("violations", &self.violations).finish_non_exhaustive()
+    }
+}

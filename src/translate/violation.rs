@@ -1,0 +1,141 @@
+//! Where a genuine notification departs from what is documented.
+
+use std::fmt;
+
+/// How a documented field was departed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breach {
+    /// A required field is not there.
+    Missing,
+    /// A field that is documented as text holds something else.
+    NotText,
+    /// A text is longer than this number of characters.
+    TooLong(usize),
+    /// A value is not among those listed in the catalogue.
+    UnknownValue,
+    /// A time is not a real `yyyy-MM-dd HH:mm:ss`.
+    NotATime,
+}
+
+/// A departure from what is documented: where, and how; never what stood there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    field: Box<str>,
+    breach: Breach,
+}
+
+impl Violation {
+    /// The path of the field in the JSON that goes to the upstream, as in `biz_content.mini_app_id`.
+    ///
+    /// It consists of documented names alone, so it is safe to log.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// How the field departs from what is documented.
+    pub fn breach(&self) -> Breach {
+        self.breach
+    }
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("required, but missing"),
+            Self::NotText => f.write_str("not a string"),
+            Self::TooLong(max) => write!(f, "longer than {max} characters"),
+            Self::UnknownValue => f.write_str("not one of the values in the catalogue"),
+            Self::NotATime => f.write_str("not a real time of the form yyyy-MM-dd HH:mm:ss"),
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.breach)
+    }
+}
+
+/// The violations of one notification; the first few, so that a long list of wrong elements cannot flood the log.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Violations(Vec<Violation>);
+
+/// How many violations of one notification are remembered.
+const MAX_VIOLATIONS: usize = 16;
+
+impl Violations {
+    pub(super) fn add(&mut self, place: &Place<'_>, breach: Breach) {
+        if self.0.len() < MAX_VIOLATIONS {
+            self.0.push(Violation { field: place.to_string().into(), breach });
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[Violation] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, violation) in self.0.iter().enumerate() {
+            write!(f, "{}{violation}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Violations {}
+
+/// Where a field stands: a chain on the stack, which becomes a path only when there is something to report.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'p> {
+    above: Option<&'p Self>,
+    name: &'p str,
+}
+
+impl<'p> Place<'p> {
+    pub(super) const fn top(name: &'p str) -> Self {
+        Self { above: None, name }
+    }
+
+    pub(super) const fn below<'q>(&'q self, name: &'q str) -> Place<'q>
+    where
+        'p: 'q,
+    {
+        Place { above: Some(self), name }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.above {
+            Some(above) => write!(f, "{above}.{}", self.name),
+            None => f.write_str(self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_every_level() {
+        let top = Place::top("biz_content");
+        let list = top.below("list");
+        let mut violations = Violations::default();
+        violations.add(&list.below("id"), Breach::TooLong(3));
+        violations.add(&top.below("status"), Breach::Missing);
+        insta::assert_snapshot!(violations,
+            @"biz_content.list.id: longer than 3 characters; biz_content.status: required, but missing");
+    }
+
+    #[test]
+    fn a_flood_of_violations_is_bounded() {
+        let mut violations = Violations::default();
+        for _ in 0..1000 {
+            violations.add(&Place::top("notify_time"), Breach::NotATime);
+        }
+        assert_eq!(violations.as_slice().len(), MAX_VIOLATIONS);
+    }
+}
