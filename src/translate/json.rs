@@ -6,6 +6,8 @@
 
 mod names;
 mod token;
+#[cfg(test)]
+mod differential;
 
 use std::fmt;
 
