@@ -8,6 +8,7 @@ One JSON request a line on stdin, one JSON answer a line on stdout; tests/intero
 
 import json
 import sys
+from functools import cache
 from urllib.parse import parse_qsl
 
 from alipay import AliPay, DCAliPay
@@ -39,14 +40,19 @@ def sign(form, params, private_key_file, **_):
 def verify(body, public_key_file, **_):
     """AliPay.verify() is the SDK's check of a notification: it takes `sign_type` out first, so it knows V1 only."""
     key = read(public_key_file)
-    # The SDK loads a private key even where it only checks.
-    private_key = RSA.generate(1024).export_key().decode()
+    private_key = unused_private_key()
     if "BEGIN CERTIFICATE" in key:
         sdk = DCAliPay("unused", private_key, key, key, key)
     else:
         sdk = AliPay(appid="unused", app_private_key_string=private_key, alipay_public_key_string=key)
     params = dict(parse_qsl(body, keep_blank_values=True, strict_parsing=True))
     return sdk.verify(params, params.pop("sign"))
+
+
+@cache
+def unused_private_key():
+    """The SDK loads a private key even where it only checks."""
+    return RSA.generate(1024).export_key().decode()
 
 
 def read(path):
