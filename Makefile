@@ -1,0 +1,66 @@
+# `make` lists the targets. Needed beforehand: Rust with clippy and rustfmt, make, and a C compiler for aws-lc.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+# The steps share cargo's lock and its cores, and the quick ones come first.
+.NOTPARALLEL:
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+INTEROP := tests/interop
+VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv
+NODE_MODULES := $(INTEROP)/alipay-sdk/node_modules
+DENY_VERSION := 0.20.2
+DENY := $(TARGET)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+SKIPPED := $(TARGET)/skipped.txt
+
+.PHONY: help demo test test-deps packages lint fmt deny build clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## build it and watch it work on loopback; ONCE=1 ends by itself
+	$(CARGO) run --release --locked -- demo $(if $(filter-out 0,$(ONCE)),--once)
+
+test: test-deps lint deny ## install what the tests need, and pass them all
+	$(CARGO) test --locked
+	@echo "make test: passed"
+	@if [ -s $(SKIPPED) ]; then cat $(SKIPPED); fi
+
+test-deps: packages $(NODE_MODULES)/.installed $(VENVS:=/.installed) ## install interpreters and SDKs for the tests
+
+packages:
+	@scripts/packages
+
+lint: ## formatting, clippy and documentation, warnings denied
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --document-private-items --locked
+
+fmt: ## format the code
+	$(CARGO) fmt
+
+deny: $(DENY) ## licences, sources, duplicates and advisories of the dependencies
+	$(DENY) --locked check bans licenses sources
+	@scripts/advisories $(DENY) $(SKIPPED)
+
+build: ## the release binary
+	$(CARGO) build --release --locked
+
+clean: ## remove everything built or installed here
+	$(CARGO) clean
+	rm -rf $(NODE_MODULES) $(VENVS)
+
+$(NODE_MODULES)/.installed: $(INTEROP)/alipay-sdk/package-lock.json
+	cd $(INTEROP)/alipay-sdk && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# --no-compile, because one of the SDKs has 30,000 modules and the tests import a dozen of them.
+%/.venv/.installed: %/requirements.txt
+	python3 -m venv --clear $*/.venv
+	$*/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@touch $@
+
+# Unoptimised, since the check takes a second and the build would take minutes.
+$(DENY):
+	env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false \
+		$(CARGO) install cargo-deny --debug --locked --version $(DENY_VERSION) --root $(TARGET)/tools/cargo-deny-$(DENY_VERSION)
