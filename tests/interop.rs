@@ -49,7 +49,7 @@ fn every_public_form_of_keygen_serves_as_the_configured_key() {
     let mut sdk = Sdk::start(Which::Node);
     for form in KeyForm::PUBLIC {
         let upstream = Upstream::start();
-        let sidecar = Sidecar::start(keys.file(*form), &upstream);
+        let sidecar = Sidecar::start(&keys.file(*form), &upstream);
         let genuine = Notification::of(Charset::Utf8).remove(0);
         let body = sdk.sign(SignForm::V1, &genuine, &keys, KeyForm::PrivatePkcs8Pem);
 
@@ -62,7 +62,7 @@ fn every_public_form_of_keygen_serves_as_the_configured_key() {
 fn a_notification_signed_with_another_key_is_refused() {
     let (keys, others) = (Keys::generate("the_key"), Keys::generate("another_key"));
     let upstream = Upstream::start();
-    let sidecar = Sidecar::start(keys.file(KeyForm::PublicSpkiPem), &upstream);
+    let sidecar = Sidecar::start(&keys.file(KeyForm::PublicSpkiPem), &upstream);
     for which in Which::ALL {
         let mut sdk = Sdk::start(*which);
         let genuine = Notification::of(Charset::Utf8).remove(0);
@@ -87,7 +87,7 @@ fn every_sdk_accepts_what_every_sdk_signs_with_keygens_files_and_refuses_a_chang
                 for public in checker.public_forms() {
                     let case = format!("{signer:?} {form:?} {private:?}, checked by {checker:?} {public:?}");
                     let mut accepts =
-                        |body: &str| checking.accepts(form, Charset::Utf8, body, keys.file(*public));
+                        |body: &str| checking.accepts(form, Charset::Utf8, body, &keys.file(*public));
                     assert!(accepts(&body), "refused: {case}");
                     for changed in notification::changed(&body) {
                         assert!(!accepts(&changed), "accepted, though changed: {case}");
@@ -104,7 +104,7 @@ fn gbk_checks_in_the_sdk_that_knows_it() {
     let mut sdk = Sdk::start(Which::AlipaySdkPython);
     for notification in Notification::of(Charset::Gbk) {
         let body = sdk.sign(SignForm::V1, &notification, &keys, KeyForm::PrivatePkcs1Bare);
-        let public = keys.file(KeyForm::PublicSpkiBare);
+        let public = &keys.file(KeyForm::PublicSpkiBare);
         assert!(sdk.accepts(SignForm::V1, Charset::Gbk, &body, public));
         for changed in notification::changed(&body) {
             assert!(!sdk.accepts(SignForm::V1, Charset::Gbk, &changed, public));
@@ -116,7 +116,7 @@ fn gbk_checks_in_the_sdk_that_knows_it() {
 fn genuine_arrives_and_changed_does_not(which: Which, charset: Charset) {
     let keys = Keys::generate(&format!("{which:?}_{charset:?}_arrives"));
     let upstream = Upstream::start();
-    let sidecar = Sidecar::start(keys.file(KeyForm::PublicSpkiPem), &upstream);
+    let sidecar = Sidecar::start(&keys.file(KeyForm::PublicSpkiPem), &upstream);
     let mut sdk = Sdk::start(which);
     for form in which.signs() {
         for private in which.private_forms() {
