@@ -57,7 +57,7 @@ $(NODE_MODULES)/.installed: $(INTEROP)/alipay-sdk/package-lock.json
 # --no-compile, because one of the SDKs has 30,000 modules and the tests import a dozen of them.
 %/.venv/.installed: %/requirements.txt
 	python3 -m venv --clear $*/.venv
-	$*/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	PIP_USE_PEP517=1 $*/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
 	@touch $@
 
 # Unoptimised, since the check takes a second and the build would take minutes.
