@@ -25,6 +25,7 @@ use toml::de::DeTable;
 use tracing::Level;
 
 use crate::receive::Limits;
+pub use crate::translate::{OnMismatch, UnknownMethods};
 use crate::verify::Policy;
 use crate::verify::keyring::Keyring;
 
@@ -97,24 +98,6 @@ pub struct Translate {
     pub on_mismatch: OnMismatch,
     /// Of one whose message is not in the catalogue.
     pub unknown_methods: UnknownMethods,
-}
-
-/// What becomes of a notification that breaks its schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnMismatch {
-    /// It is forwarded, flagged.
-    Forward,
-    /// It is answered with `fail`, so that Alipay delivers it again.
-    Fail,
-}
-
-/// What becomes of a notification whose message is not in the catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnknownMethods {
-    /// It is forwarded, untyped.
-    Forward,
-    /// It is answered with `fail`, so that Alipay delivers it again.
-    Fail,
 }
 
 /// How the log is written.

@@ -9,8 +9,13 @@
 //! The modules stand in the order of the way. [`gateway`] is the page that shows all of it.
 
 pub mod config;
+pub mod server;
+pub mod gateway;
 pub mod receive;
 pub mod verify;
 pub mod translate;
+pub mod deliver;
+pub mod ack;
 pub mod rejection;
+pub mod telemetry;
 pub mod tools;

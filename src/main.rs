@@ -1,3 +1,144 @@
-//! The command line: arguments in, exit code out.
+//! The command line: arguments in, exit code out. Exit codes are decided here and nowhere else.
 
-fn main() {}
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use alipay_sidecar::config::{Config, ConfigErrors};
+use alipay_sidecar::server::Server;
+use alipay_sidecar::telemetry::log;
+use alipay_sidecar::tools;
+use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+/// Verifies what Alipay posts to your app, and hands it on as typed JSON.
+#[derive(Debug, Parser)]
+#[command(name = "alipay-sidecar", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy until SIGTERM or SIGINT; a second signal ends it at once
+    Run {
+        /// The configuration
+        #[arg(long, short, default_value = "sidecar.toml")]
+        config: PathBuf,
+    },
+    /// Read configuration and keys as `run` would, and say what they are, or all that is wrong with them
+    Check {
+        /// The configuration
+        #[arg(long, short, default_value = "sidecar.toml")]
+        config: PathBuf,
+        /// Your own app's public key: says whether it was configured in the place of Alipay's
+        #[arg(long, value_name = "FILE")]
+        app_public_key: Option<PathBuf>,
+    },
+    /// Write a throwaway key pair in every form that Alipay's console uses
+    Keygen {
+        /// The folder to write to
+        dir: PathBuf,
+    },
+    /// Show the whole way on loopback: throwaway keys, a simulated Alipay, the real proxy, a small backend
+    Demo {
+        /// End by itself after the show
+        #[arg(long)]
+        once: bool,
+    },
+}
+
+/// The exit code for what the user can mend: configuration, keys, arguments.
+const UNUSABLE: u8 = 2;
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run { config } => run(&config),
+        Command::Check { config, app_public_key } => check(&config, app_public_key.as_deref()),
+        Command::Keygen { dir } => keygen(&dir),
+        Command::Demo { once } => finish(tools::demo::demo(once, &mut io::stdout())),
+    }
+}
+
+fn run(path: &Path) -> ExitCode {
+    let config = match Config::load(path, environment) {
+        Ok(config) => config,
+        Err(errors) => return unusable(&errors),
+    };
+    log::start(config.log);
+    for warning in config.warnings.iter().chain(&config.key_warnings(Timestamp::now())) {
+        warn!(event = "config_warning", "{warning}");
+    }
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            error!(event = "stopped", %problem, "the sidecar cannot go on");
+            complain(&problem, 1)
+        }
+    }
+}
+
+/// Serves until the first SIGTERM or SIGINT, drains, and returns; ends the process at the second.
+fn serve(config: Config) -> io::Result<()> {
+    let server = Server::bind(config)?;
+    let (address, admin) = (server.address()?, server.admin_address()?);
+    info!(event = "listening", %address, %admin, version = env!("CARGO_PKG_VERSION"), "ready for notifications");
+    server.serve(async {
+        let (Ok(mut terminate), Ok(mut interrupt)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            error!(event = "signals_failed", "signals cannot be heard: the process ends");
+            return;
+        };
+        let first = tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
+        info!(event = "signal", signal = first, "the end begins; a second signal ends at once");
+        tokio::task::spawn_local(async move {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            error!(event = "signal", "a second signal: ending at once");
+            std::process::exit(1);
+        });
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command that judges certificates by today's date")]
+fn check(path: &Path, app_public_key: Option<&Path>) -> ExitCode {
+    match tools::check::check(path, environment, app_public_key, SystemTime::now(), &mut io::stdout()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(UNUSABLE),
+        Err(problem) => complain(&problem, 1),
+    }
+}
+
+fn keygen(dir: &Path) -> ExitCode {
+    match tools::keygen::keygen(dir) {
+        Ok(files) => finish(files.iter().try_for_each(|file| writeln!(io::stdout(), "{file}"))),
+        Err(problem) => complain(&problem, UNUSABLE),
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn unusable(errors: &ConfigErrors) -> ExitCode {
+    complain(errors, UNUSABLE)
+}
+
+fn finish(outcome: io::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read what we print has read enough.
+        Err(problem) if problem.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(problem) => complain(&problem, 1),
+    }
+}
+
+fn complain(problem: &dyn std::fmt::Display, code: u8) -> ExitCode {
+    // Where standard error is closed, the exit code has to do.
+    drop(writeln!(io::stderr(), "{problem}"));
+    ExitCode::from(code)
+}

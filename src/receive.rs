@@ -2,7 +2,23 @@
 
 pub mod form;
 
+use std::error::Error;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Body;
+use hyper::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
+};
+use hyper::{Method, Request};
+
+use self::form::Form;
+use crate::rejection::{Reason, Rejection};
 
 /// The bounds within which a request is read.
 #[derive(Debug, Clone)]
@@ -13,4 +29,157 @@ pub struct Limits {
     pub max_params: usize,
     /// How long the whole body may take.
     pub body_timeout: Duration,
+}
+
+/// The parameters of a request. They are claims: good for choosing a key, and for nothing else.
+#[derive(Debug)]
+pub struct Received {
+    pub(crate) form: Form,
+    /// The length of the body, in bytes.
+    pub(crate) bytes: usize,
+}
+
+/// Reads `request` as the form that Alipay posts to one of `paths`.
+///
+/// What the head alone decides is decided before the body is asked for.
+pub async fn receive<B>(
+    request: Request<B>,
+    paths: &[String],
+    limits: &Limits,
+    budget: &Budget,
+) -> Result<Received, Rejection>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (head, body) = request.into_parts();
+    // Whatever is not in origin form (a scheme, `*`, an authority) is none of our paths.
+    if head.uri.scheme().is_some() || !paths.iter().any(|path| path == head.uri.path()) {
+        return Err(Reason::UnknownPath.into());
+    }
+    if head.method != Method::POST {
+        return Err(Reason::MethodNotAllowed.into());
+    }
+    if head.uri.query().is_some() {
+        return Err(Reason::QueryString.into());
+    }
+    headers(&head.headers)?;
+    length(&head.headers, &body, limits)?;
+    let body = tokio::time::timeout(limits.body_timeout, read(body, limits.max_body, budget))
+        .await
+        .unwrap_or(Err(Reason::SlowBody.into()))?;
+    let form = Form::parse(&body, limits.max_params).map_err(|error| error.reason().because(error))?;
+    Ok(Received { form, bytes: body.len() })
+}
+
+fn headers(headers: &HeaderMap) -> Result<(), Rejection> {
+    if values(headers, EXPECT).any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Reason::UnmetExpectation.into());
+    }
+    let mut types = values(headers, CONTENT_TYPE);
+    if !types.next().is_some_and(is_form) || types.next().is_some() {
+        return Err(Reason::UnsupportedMediaType.into());
+    }
+    if values(headers, CONTENT_ENCODING).any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Reason::UnsupportedEncoding.into());
+    }
+    Ok(())
+}
+
+/// Whether the media type is the form's. What follows it is ignored, also where it is malformed: a genuine sender
+/// writes `application/x-www-form-urlencoded; text/html; charset=UTF-8`.
+fn is_form(value: &HeaderValue) -> bool {
+    const FORM: &[u8] = b"application/x-www-form-urlencoded";
+    let value = value.as_bytes();
+    value.get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM))
+        && matches!(value.get(FORM.len()), None | Some(b';' | b' ' | b'\t'))
+}
+
+fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &HeaderValue> {
+    headers.get_all(name).into_iter()
+}
+
+/// The length that is declared: none is refused, too great a one is refused before a byte is read.
+fn length<B: Body>(headers: &HeaderMap, body: &B, limits: &Limits) -> Result<(), Rejection> {
+    if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Reason::LengthRequired.into());
+    }
+    if body.size_hint().lower() > u64::try_from(limits.max_body).unwrap_or(u64::MAX) {
+        return Err(Reason::BodyTooLarge.into());
+    }
+    Ok(())
+}
+
+/// Reads all of `body`, up to `max` bytes. A body that came in one piece is not copied. Trailers are dropped unread.
+async fn read<B>(body: B, max: usize, budget: &Budget) -> Result<Bytes, Rejection>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut body = pin!(body);
+    let mut whole = Bytes::new();
+    let mut pieces = Vec::new();
+    let mut share = budget.share();
+    while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        let frame = frame.map_err(|error| Reason::BrokenBody.because(error))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        let length = whole.len().saturating_add(pieces.len()).saturating_add(piece.len());
+        if length > max {
+            return Err(Reason::BodyTooLarge.into());
+        }
+        if whole.is_empty() && pieces.is_empty() {
+            whole = piece;
+        } else {
+            share.grow_to(length)?;
+            if pieces.is_empty() {
+                pieces.extend_from_slice(&std::mem::take(&mut whole));
+            }
+            pieces.extend_from_slice(&piece);
+        }
+    }
+    Ok(if pieces.is_empty() { whole } else { pieces.into() })
+}
+
+/// The memory that all bodies being put together may take up at one moment.
+///
+/// Only bytes that have arrived count, so that a sender who declares much and sends little takes nothing away.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    used: Arc<AtomicUsize>,
+    max: usize,
+}
+
+impl Budget {
+    /// A budget of `max` bytes.
+    pub fn new(max: usize) -> Self {
+        Self { used: Arc::default(), max }
+    }
+
+    fn share(&self) -> Share<'_> {
+        Share { budget: self, held: 0 }
+    }
+}
+
+/// What one body takes of the budget, given back when dropped.
+struct Share<'a> {
+    budget: &'a Budget,
+    held: usize,
+}
+
+impl Share<'_> {
+    fn grow_to(&mut self, bytes: usize) -> Result<(), Rejection> {
+        let more = bytes.saturating_sub(self.held);
+        let before = self.budget.used.fetch_add(more, Ordering::Relaxed);
+        self.held = self.held.saturating_add(more);
+        if before.saturating_add(more) > self.budget.max {
+            return Err(Reason::TooManyBytesInFlight.into());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.held, Ordering::Relaxed);
+    }
 }

@@ -51,6 +51,12 @@ macro_rules! reasons {
             /// Every reason, in the order of the way.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
+            /// The place of this reason in [`Reason::ALL`].
+            #[expect(clippy::as_conversions, reason = "a discriminant has no other way out")]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+
             /// The row of this reason in the table.
             pub const fn rule(self) -> Rule {
                 match self {

@@ -1,11 +1,27 @@
 //! `Received → Verified`: the only room that can say that a notification is Alipay's.
+//!
+//! ```compile_fail,E0451
+//! use alipay_sidecar::{receive::form::Form, verify::{SignedForm, Verified}};
+//! fn forge(form: Form) -> Verified {
+//!     Verified { form, signed_form: SignedForm::V1 } // nobody but `verify` makes one
+//! }
+//! ```
 
+pub(crate) mod envelope;
 pub mod key;
 pub mod keyring;
+mod signed_text;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use self::envelope::Claims;
+use self::key::{Hash, PublicKey};
+use self::keyring::Keyring;
+use self::signed_text::{Empties, digest};
+use crate::receive::Received;
 use crate::receive::form::Form;
+use crate::rejection::{Reason, Rejection};
 
 /// The forms of the signed text. Both occur for message-service notifications, even with one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,7 +32,17 @@ pub enum SignedForm {
     V2,
 }
 
-/// What the configuration allows a signature to be.
+impl SignedForm {
+    /// The name of the form in headers, log and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+}
+
+/// What the configuration allows a signature to be. The sender chooses none of it.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The forms that are tried, in this order; `verify.form`.
@@ -30,6 +56,9 @@ pub struct Policy {
 }
 
 /// A notification that is Alipay's: each of its parameters was signed with a key of its app.
+///
+/// Parameters with an empty value are there only if they were signed. `sign_type` was signed only under
+/// [`SignedForm::V2`], so nothing may be decided by it.
 #[derive(Debug)]
 pub struct Verified {
     form: Form,
@@ -50,5 +79,67 @@ impl Verified {
     #[cfg(test)]
     pub(crate) fn for_tests(form: Form, signed_form: SignedForm) -> Self {
         Self { form, signed_form }
+    }
+}
+
+/// Decides whether `received` is a notification that Alipay signed for one of our apps, not too long ago at `now`.
+///
+/// The cheap checks come first. The `app_id` that the sender claims chooses the keys and nothing else; an unknown
+/// one costs as much as a known one, so that time does not tell which apps are configured.
+pub fn verify(
+    received: Received,
+    keyring: &Keyring,
+    policy: &Policy,
+    now: SystemTime,
+) -> Result<Verified, Rejection> {
+    let form = received.form;
+    let claims = Claims::read(&form)?;
+    if claims.hash == Hash::Sha1 && !policy.allow_sha1 {
+        return Err(Reason::HashNotAllowed.because("sign_type is RSA (SHA-1) and verify.allow_sha1 is false"));
+    }
+    let keys = keyring.keys(claims.app_id);
+    let proof = prove(&form, &claims, keys.unwrap_or(keyring.decoy()), policy.forms);
+    if keys.is_none() {
+        return Err(Reason::UnknownApp.into());
+    }
+    let (signed_form, empties) = proof.ok_or(Reason::BadSignature)?;
+    in_time(claims.utc_timestamp, policy, now)?;
+    let form = if empties == Empties::LeftOut { form.without_empties() } else { form };
+    Ok(Verified { form, signed_form })
+}
+
+/// Finds the form in which one of `keys` verifies the signature, at the price of one RSA operation a trial.
+///
+/// Leaving empty values out is tried last, and only where there are any.
+fn prove(
+    form: &Form,
+    claims: &Claims<'_>,
+    keys: &[Arc<PublicKey>],
+    forms: &[SignedForm],
+) -> Option<(SignedForm, Empties)> {
+    let has_empties = form.iter().any(|(_, value)| value.is_empty());
+    let empties: &[Empties] = if has_empties { &[Empties::Kept, Empties::LeftOut] } else { &[Empties::Kept] };
+    for empties in empties {
+        for signed_form in forms {
+            let digest = digest(form, *signed_form, *empties, claims.hash);
+            if keys.iter().any(|key| key.verifies(&digest, claims.hash, &claims.signature)) {
+                return Some((*signed_form, *empties));
+            }
+        }
+    }
+    None
+}
+
+fn in_time(utc_timestamp: u64, policy: &Policy, now: SystemTime) -> Result<(), Rejection> {
+    let sent = UNIX_EPOCH.checked_add(Duration::from_millis(utc_timestamp)).ok_or(Reason::FromTheFuture)?;
+    match now.duration_since(sent) {
+        Ok(age) if policy.max_age.is_some_and(|max_age| age > max_age) => {
+            Err(Reason::TooOld.because(format!("utc_timestamp is {} s old", age.as_secs())))
+        }
+        Err(ahead) if ahead.duration() > policy.max_skew => {
+            Err(Reason::FromTheFuture
+                .because(format!("utc_timestamp is {} s ahead", ahead.duration().as_secs())))
+        }
+        Ok(_) | Err(_) => Ok(()),
     }
 }

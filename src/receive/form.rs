@@ -19,8 +19,10 @@ pub struct Form {
     by_name: Vec<u16>,
 }
 
+/// Where a pair stands in the text, which holds `&name=value` for each.
 #[derive(Clone)]
 struct Pair {
+    start: usize,
     name: Range<usize>,
     value: Range<usize>,
 }
@@ -34,7 +36,7 @@ impl Form {
         if !body.iter().all(u8::is_ascii_graphic) {
             return Err(FormError::NotPrintable);
         }
-        let mut text = Vec::with_capacity(body.len());
+        let mut text = Vec::with_capacity(body.len().saturating_add(1));
         let mut pairs = Vec::with_capacity(max_params.min(16));
         for pair in body.split(|byte| *byte == b'&') {
             if pairs.len() >= max_params {
@@ -42,12 +44,15 @@ impl Form {
             }
             let equals = pair.iter().position(|byte| *byte == b'=').ok_or(FormError::NoEquals)?;
             let (name, value) = pair.split_at(equals);
+            let start = text.len();
+            text.push(b'&');
             let name = decode(name, &mut text)?;
             if !text.get(name.clone()).is_some_and(is_name) {
                 return Err(FormError::BadName);
             }
+            text.push(b'=');
             let value = decode(value.get(1..).unwrap_or_default(), &mut text)?;
-            pairs.push(Pair { name, value });
+            pairs.push(Pair { start, name, value });
         }
         let mut form = Self { by_name: (0..).take(pairs.len()).collect(), text, pairs };
         let mut order = std::mem::take(&mut form.by_name);
@@ -70,9 +75,12 @@ impl Form {
         self.pairs.iter().map(|pair| self.slices(pair))
     }
 
-    /// All parameters, sorted by the bytes of their names.
-    pub fn sorted(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        self.by_name.iter().map(|index| self.at(*index))
+    /// All parameters sorted by the bytes of their names: name, value, and the two as `&name=value`.
+    pub(crate) fn sorted(&self) -> impl Iterator<Item = (&[u8], &[u8], &[u8])> {
+        self.by_name.iter().filter_map(|index| self.pairs.get(usize::from(*index))).map(|pair| {
+            let (name, value) = self.slices(pair);
+            (name, value, self.text.get(pair.start..pair.value.end).unwrap_or_default())
+        })
     }
 
     /// Leaves out all parameters whose value is empty.

@@ -88,6 +88,12 @@ pub enum KeygenError {
     Generate,
 }
 
+impl fmt::Display for WrittenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<40}  {}", self.path.display().to_string(), self.description)
+    }
+}
+
 impl fmt::Display for KeygenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -138,6 +144,9 @@ impl Content {
     }
 }
 
+/// The name of the private key in PKCS#8, the one that `demo` signs with.
+pub(super) const PRIVATE_KEY: &str = "alipay_private_key.pem";
+
 /// `alipay.pem` is the one that the default `sidecar.toml` reads.
 const FILES: [(&str, Content, &str); 8] = [
     ("alipay.pem", Content::PublicSpkiPem, "public key, PEM: what the default sidecar.toml reads"),
@@ -148,7 +157,7 @@ const FILES: [(&str, Content, &str); 8] = [
         Content::Certificate,
         "public key, self-signed X.509 certificate: as the console's certificate mode has it",
     ),
-    ("alipay_private_key.pem", Content::PrivatePkcs8Pem, "PRIVATE key, PKCS#8 PEM: for simulate"),
+    (PRIVATE_KEY, Content::PrivatePkcs8Pem, "PRIVATE key, PKCS#8 PEM: for simulate"),
     ("alipay_private_key_pkcs1.pem", Content::PrivatePkcs1Pem, "PRIVATE key, PKCS#1 PEM: for older tools"),
     (
         "alipay_private_key_pkcs8.txt",

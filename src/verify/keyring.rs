@@ -28,6 +28,11 @@ impl Keyring {
         self.apps.get(*place).map(|app| app.keys.as_slice())
     }
 
+    /// The keys that are tried for an app that is not ours, so that time does not tell which apps are.
+    pub(super) fn decoy(&self) -> &[Arc<PublicKey>] {
+        self.apps.first().map(|app| app.keys.as_slice()).unwrap_or_default()
+    }
+
     /// Every app with its keys, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Arc<PublicKey>])> {
         self.apps.iter().map(|app| (app.app_id.as_str(), app.keys.as_slice()))

@@ -1,0 +1,93 @@
+//! The page that shows the whole way: a request in, an answer out.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Body;
+use hyper::{Request, Response, StatusCode};
+
+use crate::ack::ack;
+use crate::config::Config;
+use crate::deliver::trace::TraceContext;
+use crate::deliver::{Delivery, Upstream};
+use crate::receive::{Budget, receive};
+use crate::rejection::{Reason, Rejection};
+use crate::server::drain::Drain;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Line, Telemetry};
+use crate::translate::Translator;
+use crate::verify::verify;
+
+/// What the workers have in common.
+#[derive(Clone)]
+pub struct Shared {
+    /// What was configured.
+    pub config: Arc<Config>,
+    /// The messages that are known.
+    pub translator: Arc<Translator>,
+    /// The memory for bodies that are being put together.
+    pub budget: Budget,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The rooms of one worker.
+pub struct Gateway {
+    shared: Shared,
+    upstream: Upstream,
+    telemetry: Telemetry,
+}
+
+impl Gateway {
+    /// The way of one worker.
+    pub fn new(shared: Shared) -> Result<Self, hyper::http::Error> {
+        let upstream = Upstream::new(shared.config.upstream.clone(), shared.metrics.in_flight())?;
+        let telemetry = Telemetry::new(Arc::clone(&shared.metrics));
+        Ok(Self { shared, upstream, telemetry })
+    }
+
+    /// Answers one request from `peer`. Whatever happens on the way, there is one answer and one log line.
+    pub async fn answer<B>(
+        &self,
+        request: Request<B>,
+        peer: SocketAddr,
+        drain: &Drain,
+    ) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let mut line = Line::new(Instant::now(), peer);
+        let outcome = drain.unless_over(self.forward(request, &mut line)).await;
+        let outcome = outcome.unwrap_or_else(|stop| Err(Reason::from(stop).into()));
+        self.telemetry.record(&line, &outcome);
+        ack(&outcome, self.shared.config.failure_status)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
+    async fn forward<B>(&self, request: Request<B>, line: &mut Line) -> Result<Delivery, Rejection>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let Shared { config, translator, budget, .. } = &self.shared;
+        let trace = TraceContext::of(request.headers());
+        let received = receive(request, &config.server.paths, &config.limits, budget).await?;
+        line.received(&received);
+        let verified = verify(received, &config.keyring, &config.policy, SystemTime::now())?;
+        line.verified(&verified);
+        let event = translator.translate(verified)?;
+        line.translated(&event, &trace);
+        self.upstream.deliver(&event, &trace, &mut line.exchange).await
+    }
+
+    /// Tells of a request that was stopped before there was one, by its connection alone.
+    pub(crate) fn stopped(&self, reason: Reason, peer: SocketAddr) -> StatusCode {
+        self.telemetry.record(&Line::new(Instant::now(), peer), &Err(reason.into()));
+        self.shared.config.failure_status
+    }
+}

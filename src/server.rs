@@ -1,0 +1,236 @@
+//! The process at work: listeners, workers, and the way to its end.
+//!
+//! Each worker is a thread with a loop of its own: it accepts, serves and delivers without sharing anything but
+//! counters. The main thread answers probes and waits for signals.
+
+mod admin;
+mod connection;
+pub mod drain;
+mod gate;
+mod head;
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tracing::{error, info, warn};
+
+use self::drain::{Drain, Phase};
+use crate::config::{self, Config};
+use crate::gateway::{Gateway, Shared};
+use crate::receive::Budget;
+use crate::rejection::Reason;
+use crate::telemetry::metrics::Metrics;
+use crate::translate::Translator;
+use crate::translate::catalogue::Catalogue;
+
+/// The memory for bodies that are being put together, in all connections, in bytes.
+const BODY_BUDGET: usize = 32 * 1024 * 1024;
+/// How long accepting rests when the process is out of file descriptors.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// How long what is answered `fail` at the very end may take to be written.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The sidecar, bound to its addresses and not serving yet.
+pub struct Server {
+    shared: Shared,
+    public: TcpListener,
+    admin: TcpListener,
+    workers: usize,
+}
+
+/// What one worker needs, beside its listener.
+struct Worker {
+    gateway: Gateway,
+    drain: Rc<Drain>,
+    connections: Arc<AtomicUsize>,
+    max_connections: usize,
+    keep_alive: Duration,
+    header_timeout: Duration,
+}
+
+impl Server {
+    /// Binds the listeners of `config`, with a worker for each processor that may be used.
+    pub fn bind(config: Config) -> io::Result<Self> {
+        let bind = |key: &str, address: SocketAddr| {
+            let listener = TcpListener::bind(address)
+                .map_err(|error| io::Error::new(error.kind(), format!("{key} = \"{address}\": {error}")))?;
+            listener.set_nonblocking(true)?;
+            Ok::<_, io::Error>(listener)
+        };
+        let catalogue = Catalogue::builtin().map_err(|errors| {
+            io::Error::other(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
+        let metrics = Arc::new(Metrics::new(catalogue.methods()).map_err(io::Error::other)?);
+        let config::Translate { on_mismatch, unknown_methods } = config.translate;
+        Ok(Self {
+            public: bind("server.listen", config.server.listen)?,
+            admin: bind("admin.listen", config.admin.listen)?,
+            workers: thread::available_parallelism().map_or(1, NonZero::get),
+            shared: Shared {
+                translator: Arc::new(Translator::new(catalogue, on_mismatch, unknown_methods)),
+                budget: Budget::new(BODY_BUDGET),
+                config: Arc::new(config),
+                metrics,
+            },
+        })
+    }
+
+    /// The address of the public listener.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// The address of the admin listener.
+    pub fn admin_address(&self) -> io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Serves until `shutdown` is ready, then drains: readiness goes first, `server.shutdown_delay` passes, nothing
+    /// new is accepted, and what is in flight has `server.drain_timeout` to end.
+    pub fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let config = Arc::clone(&self.shared.config);
+        let main = runtime()?;
+        main.block_on(async {
+            let admin = tokio::net::TcpListener::from_std(self.admin)?;
+            let metrics = Arc::clone(&self.shared.metrics);
+            tokio::task::spawn_local(admin::serve(
+                admin,
+                metrics,
+                !config.keyring.is_empty(),
+                phases.clone(),
+            ));
+            let mut workers = Vec::new();
+            for number in 0..self.workers {
+                let (listener, shared, phases) =
+                    (self.public.try_clone()?, self.shared.clone(), phases.clone());
+                let thread = thread::Builder::new().name(format!("worker-{number}"));
+                workers.push(thread.spawn(move || work(listener, shared, phases))?);
+            }
+            drop(self.public);
+            let failed = watch_over(&workers);
+            tokio::select! {
+                () = shutdown => {}
+                () = failed => {}
+            }
+            end(&config, &phase, &workers).await;
+            for worker in workers {
+                worker.join().map_err(|_panic| io::Error::other("a worker panicked"))??;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Resolves when a worker ends though nobody asked it to.
+async fn watch_over(workers: &[thread::JoinHandle<io::Result<()>>]) {
+    while !workers.iter().any(thread::JoinHandle::is_finished) {
+        sleep(Duration::from_millis(200)).await;
+    }
+    error!(event = "worker_failed", "a worker ended: the process ends with it");
+}
+
+/// Leads the workers to their end.
+async fn end(config: &Config, phase: &watch::Sender<Phase>, workers: &[thread::JoinHandle<io::Result<()>>]) {
+    phase.send_replace(Phase::Leaving);
+    info!(event = "leaving", "not ready any more");
+    sleep(config.server.shutdown_delay).await;
+    phase.send_replace(Phase::Draining);
+    info!(event = "draining", "nothing new is accepted");
+    let ended = async {
+        while !workers.iter().all(thread::JoinHandle::is_finished) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if timeout(config.server.drain_timeout, ended).await.is_err() {
+        warn!(event = "drain_timeout", "what is still in flight is answered fail");
+        phase.send_replace(Phase::Over);
+    } else {
+        info!(event = "drained", "nothing is in flight any more");
+    }
+}
+
+/// The life of a worker's thread.
+fn work(listener: TcpListener, shared: Shared, mut phases: watch::Receiver<Phase>) -> io::Result<()> {
+    runtime()?.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let server = &shared.config.server;
+        let worker = Rc::new(Worker {
+            drain: Rc::<Drain>::default(),
+            connections: shared.metrics.connections(),
+            max_connections: server.max_connections,
+            keep_alive: server.keep_alive,
+            header_timeout: server.header_timeout,
+            gateway: Gateway::new(shared).map_err(io::Error::other)?,
+        });
+        tokio::select! {
+            () = accept(&listener, &worker) => {}
+            _ = phases.wait_for(|phase| *phase >= Phase::Draining) => {}
+        }
+        drop(listener);
+        worker.drain.advance(Phase::Draining);
+        tokio::select! {
+            () = worker.drain.emptied() => return Ok(()),
+            _ = phases.wait_for(|phase| *phase == Phase::Over) => {}
+        }
+        worker.drain.advance(Phase::Over);
+        drop(timeout(LAST_WORDS, worker.drain.emptied()).await);
+        Ok(())
+    })
+}
+
+/// Accepts connections, for as long as it is polled. One too many is closed at once, never left waiting.
+async fn accept(listener: &tokio::net::TcpListener, worker: &Rc<Worker>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => match Place::take(&worker.connections, worker.max_connections) {
+                Some(place) => {
+                    let worker = Rc::clone(worker);
+                    tokio::task::spawn_local(async move {
+                        if stream.set_nodelay(true).is_ok() {
+                            connection::serve(stream, peer, worker).await;
+                        }
+                        drop(place);
+                    });
+                }
+                None => {
+                    worker.gateway.stopped(Reason::TooManyConnections, peer);
+                }
+            },
+            Err(error) => {
+                warn!(event = "accept_failed", %error, "is the limit of open files below server.max_connections?");
+                sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+}
+
+/// The place of one connection among `server.max_connections`, given back when dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(connections: &Arc<AtomicUsize>, max: usize) -> Option<Self> {
+        let place = Self(Arc::clone(connections));
+        (connections.fetch_add(1, Ordering::Relaxed) < max).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+}

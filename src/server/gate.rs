@@ -1,0 +1,206 @@
+//! A stream that lets one request at a time through to hyper, and only with a head that was checked.
+//!
+//! The bytes after a request wait here until it is answered, so no bytes of one request are read as another.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::head::{self, Framing};
+use crate::rejection::Reason;
+
+/// What a connection waits for; between requests, with a limit in time.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Waiting {
+    /// For the first byte of a request.
+    Idle(Instant),
+    /// For the rest of a head.
+    Head(Instant),
+    /// For its answer.
+    Answer,
+}
+
+/// What the gate, the service and the watch over a connection know of it in common.
+pub(super) struct State {
+    pub(super) waiting: Cell<Waiting>,
+    /// Why the gate is shut: the head that came cannot be let through.
+    pub(super) shut: Cell<Option<Reason>>,
+    reader: Cell<Option<Waker>>,
+}
+
+impl State {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            waiting: Cell::new(Waiting::Idle(Instant::now())),
+            shut: Cell::new(None),
+            reader: Cell::new(None),
+        })
+    }
+
+    /// The request was answered: the next may come.
+    pub(super) fn answered(&self) {
+        self.waiting.set(Waiting::Idle(Instant::now()));
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+/// The stream of one connection.
+pub(super) struct Gate {
+    stream: TcpStream,
+    state: Rc<State>,
+    /// Bytes that have come and may not pass yet.
+    held: Vec<u8>,
+    /// How far `held` was searched for the end of a head.
+    checked: usize,
+    /// How many more bytes of the present request may pass.
+    may_pass: u64,
+}
+
+impl Gate {
+    pub(super) fn new(stream: TcpStream, state: Rc<State>) -> Self {
+        Self { stream, state, held: Vec::new(), checked: 0, may_pass: 0 }
+    }
+
+    /// The stream, and whether the sender may still be sending what nobody will read.
+    pub(super) fn into_stream(self) -> (TcpStream, bool) {
+        let is_mid_request = self.may_pass > 0 || !self.held.is_empty();
+        (self.stream, is_mid_request)
+    }
+
+    /// Looks for a whole head at the start of `bytes`, and lets its request pass.
+    fn admit(&mut self, bytes: &[u8]) -> Result<(), Reason> {
+        if let Some(length) = head::end(bytes, &mut self.checked)? {
+            let framing = head::check(bytes.get(..length).unwrap_or_default())?;
+            self.checked = 0;
+            self.may_pass = match framing {
+                Framing::Length(body) => u64::try_from(length).unwrap_or(u64::MAX).saturating_add(body),
+                Framing::Chunked => u64::MAX,
+            };
+            self.state.waiting.set(Waiting::Answer);
+        } else if bytes != b"\r\n" && matches!(self.state.waiting.get(), Waiting::Idle(_)) {
+            // An empty line before a request begins none: RFC 9112, 2.2.
+            self.state.waiting.set(Waiting::Head(Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// Takes `length` bytes, or as many as may, off what may pass.
+    fn take(&mut self, length: usize) -> usize {
+        let length = usize::try_from(self.may_pass).unwrap_or(usize::MAX).min(length);
+        if self.may_pass != u64::MAX {
+            self.may_pass = self.may_pass.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
+        }
+        length
+    }
+
+    /// Hands on what of `held` may pass and fits.
+    fn pass_held(&mut self, buf: &mut ReadBuf<'_>) {
+        let length = self.take(self.held.len().min(buf.remaining()));
+        buf.put_slice(self.held.get(..length).unwrap_or_default());
+        self.held.drain(..length);
+        if self.held.is_empty() {
+            // An idle connection holds no memory for this.
+            self.held = Vec::new();
+        }
+    }
+
+    /// Reads from the stream, and leaves in `buf` what may pass; the rest is held.
+    fn poll_fill(&mut self, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<Read>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buf))?;
+        let came = buf.filled().get(before..).unwrap_or_default();
+        if came.is_empty() {
+            return Poll::Ready(Ok(Read::End));
+        }
+        if self.may_pass == 0 && self.held.is_empty() {
+            // As a rule a whole head comes at once, and is not copied.
+            if let Err(reason) = self.admit(came) {
+                self.state.shut.set(Some(reason));
+            }
+        }
+        let passes = self.take(came.len());
+        self.held.extend_from_slice(came.get(passes..).unwrap_or_default());
+        buf.set_filled(before.saturating_add(passes));
+        Poll::Ready(Ok(if passes > 0 { Read::Passed } else { Read::Held }))
+    }
+}
+
+/// What came of reading from the stream.
+enum Read {
+    Passed,
+    Held,
+    End,
+}
+
+impl AsyncRead for Gate {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let gate = self.get_mut();
+        loop {
+            if gate.may_pass == 0 && matches!(gate.state.waiting.get(), Waiting::Answer) {
+                gate.state.reader.set(Some(context.waker().clone()));
+                return Poll::Pending;
+            }
+            if gate.may_pass == 0 && gate.checked < gate.held.len() {
+                let held = std::mem::take(&mut gate.held);
+                if let Err(reason) = gate.admit(&held) {
+                    gate.state.shut.set(Some(reason));
+                }
+                gate.held = held;
+            }
+            if gate.state.shut.get().is_some() {
+                // To hyper this is the end of an idle connection: it says nothing, so that we can.
+                return Poll::Ready(Ok(()));
+            }
+            if gate.may_pass > 0 && !gate.held.is_empty() {
+                gate.pass_held(buf);
+                return Poll::Ready(Ok(()));
+            }
+            if !matches!(ready!(gate.poll_fill(context, buf))?, Read::Held) {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Gate {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    /// Does nothing: whoever owns the connection closes it, after a last answer where one is due.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,139 @@
+//! What is told of each notification: one log line and the counters, from one function, [`Telemetry::record`].
+//!
+//! Names of parameters may be logged, values not, but for the ids whose grammar leaves nothing to hide in. Labels
+//! of metrics come from closed lists only.
+
+pub mod log;
+pub mod metrics;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use self::metrics::Metrics;
+use crate::deliver::trace::TraceContext;
+use crate::deliver::{Delivery, Exchange};
+use crate::receive::Received;
+use crate::rejection::{Answer, Rejection, Severity};
+use crate::translate::Event;
+use crate::verify::envelope::{is_app_id, is_msg_method, is_notify_id};
+use crate::verify::{SignedForm, Verified};
+
+/// What is known of one notification, gathered on its way; the log line that it will be.
+#[derive(Debug)]
+pub struct Line {
+    start: Instant,
+    peer: SocketAddr,
+    bytes: usize,
+    app_id: Option<String>,
+    notify_id: Option<String>,
+    msg_method: Option<String>,
+    method_index: Option<usize>,
+    form: Option<SignedForm>,
+    schema: Option<&'static str>,
+    violations: Option<String>,
+    trace: Option<TraceContext>,
+    /// What the delivery saw of the upstream.
+    pub exchange: Exchange,
+}
+
+impl Line {
+    /// The line of a request that came from `peer` at `start`.
+    pub fn new(start: Instant, peer: SocketAddr) -> Self {
+        Self {
+            start,
+            peer,
+            bytes: 0,
+            app_id: None,
+            notify_id: None,
+            msg_method: None,
+            method_index: None,
+            form: None,
+            schema: None,
+            violations: None,
+            trace: None,
+            exchange: Exchange::default(),
+        }
+    }
+
+    /// Notes what the sender claims. Only what keeps to its grammar is noted, so nothing hostile reaches the log.
+    pub fn received(&mut self, received: &Received) {
+        let claim = |name, grammar: fn(&[u8]) -> bool| {
+            let value = received.form.get(name).filter(|value| grammar(value))?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        self.bytes = received.bytes;
+        self.app_id = claim("app_id", is_app_id);
+        self.notify_id = claim("notify_id", is_notify_id);
+        self.msg_method = claim("msg_method", is_msg_method);
+    }
+
+    /// Notes the form in which the signature held.
+    pub fn verified(&mut self, verified: &Verified) {
+        self.form = Some(verified.signed_form());
+    }
+
+    /// Notes what the catalogue says of the notification, and the trace that its delivery belongs to.
+    pub fn translated(&mut self, event: &Event, trace: &TraceContext) {
+        self.trace = Some(trace.clone());
+        self.method_index = event.method_index();
+        self.schema = Some(event.schema().label());
+        if !event.violations().is_empty() {
+            let violations: Vec<String> = event.violations().iter().map(ToString::to_string).collect();
+            self.violations = Some(violations.join("; "));
+        }
+    }
+}
+
+/// Where the log lines and the counters of one worker go.
+#[derive(Clone)]
+pub struct Telemetry {
+    metrics: Arc<Metrics>,
+}
+
+impl Telemetry {
+    /// Telemetry that counts in `metrics`.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics }
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Tells what became of one request. Called once for each, whatever happened.
+    pub fn record(&self, line: &Line, outcome: &Result<Delivery, Rejection>) {
+        let handling = line.start.elapsed().saturating_sub(line.exchange.time);
+        let reason = outcome.as_ref().err().map(Rejection::reason);
+        self.metrics.notification(reason, line.method_index);
+        self.metrics.handled(handling);
+        if let Some(form) = line.form {
+            self.metrics.signature_form(form);
+        }
+        if !line.exchange.time.is_zero() {
+            self.metrics.upstream_took(line.exchange.time);
+        }
+        log::notification(line, outcome, handling);
+    }
+}
+
+/// The word for what became of a notification: the label `outcome` of log and metrics.
+pub(crate) fn outcome_label(answer: Option<Answer>) -> &'static str {
+    match answer {
+        None => "accepted",
+        Some(Answer::Status(_)) => "refused",
+        Some(Answer::Retry) => "failed",
+        Some(Answer::Close) => "closed",
+    }
+}
+
+/// Milliseconds with three decimals, which is what a reader of a log wants of a duration.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+/// The level of the log line of `outcome`.
+fn severity(outcome: &Result<Delivery, Rejection>) -> Severity {
+    outcome.as_ref().err().map_or(Severity::Sender, |rejection| rejection.reason().rule().severity)
+}

@@ -1,0 +1,64 @@
+//! The log: one JSON line a notification, and a line for each event in the life of the process.
+
+use std::io;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::{Line, milliseconds, outcome_label, severity};
+use crate::config::{self, LogFormat};
+use crate::deliver::Delivery;
+use crate::rejection::{Rejection, Severity};
+use crate::verify::SignedForm;
+
+/// Starts the log of the process on standard output.
+///
+/// A panic is logged with its place only: its message might hold what came from outside.
+pub fn start(log: config::Log) {
+    let builder =
+        tracing_subscriber::fmt().with_max_level(log.level).with_target(false).with_writer(io::stdout);
+    match log.format {
+        LogFormat::Json => {
+            builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+        }
+        LogFormat::Text => builder.with_ansi(false).init(),
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        error!(event = "panic", place, "a defect: please report this line");
+    }));
+}
+
+/// Writes the line of one notification.
+pub(super) fn notification(line: &Line, outcome: &Result<Delivery, Rejection>, handling: Duration) {
+    macro_rules! write_line {
+        ($level:ident) => {{
+            let rejection = outcome.as_ref().err();
+            let rule = rejection.map(|rejection| rejection.reason().rule());
+            $level!(
+                event = "notification",
+                outcome = outcome_label(rule.map(|rule| rule.answer)),
+                reason = rule.map(|rule| rule.label),
+                cause = rejection.and_then(Rejection::cause).map(|cause| cause.to_string()),
+                app_id = line.app_id,
+                notify_id = line.notify_id,
+                msg_method = line.msg_method,
+                form = line.form.map(SignedForm::label),
+                schema = line.schema,
+                violations = line.violations,
+                upstream_status = line.exchange.status.map(|status| status.as_u16()),
+                upstream_ms = (!line.exchange.time.is_zero()).then(|| milliseconds(line.exchange.time)),
+                resent = line.exchange.resent.then_some(true),
+                handling_ms = milliseconds(handling),
+                bytes = line.bytes,
+                peer = %line.peer,
+                trace_id = line.trace.as_ref().map(|trace| trace.id()),
+            )
+        }};
+    }
+    match severity(outcome) {
+        Severity::Sender => write_line!(info),
+        Severity::Upstream => write_line!(warn),
+        Severity::Operator => write_line!(error),
+    }
+}

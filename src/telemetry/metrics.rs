@@ -1,0 +1,154 @@
+//! The counters, as Prometheus reads them.
+//!
+//! Whatever is counted for each notification is found by an index, without a lock: labels are looked up once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, opts,
+};
+
+use super::outcome_label;
+use crate::rejection::Reason;
+use crate::verify::SignedForm;
+
+/// Upper bounds of the upstream's time, in seconds: up to the 16 s that Alipay waits.
+const UPSTREAM_BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 16.0];
+/// Upper bounds of our own time, in seconds.
+const HANDLING_BUCKETS: &[f64] = &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.01, 0.1, 1.0, 10.0];
+
+/// The counters of the process, shared by its workers.
+pub struct Metrics {
+    registry: Registry,
+    notifications: IntCounterVec,
+    /// The counter of each pair of outcome and method, once it was used.
+    by_outcome: Vec<OnceLock<IntCounter>>,
+    methods: Vec<String>,
+    forms: [IntCounter; 2],
+    upstream_seconds: Histogram,
+    handling_seconds: Histogram,
+    in_flight_gauge: IntGauge,
+    connections_gauge: IntGauge,
+    in_flight: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Metrics {
+    /// Counters for the messages of the catalogue, whose names are `methods` in the order of their indices.
+    pub fn new<'a>(methods: impl Iterator<Item = &'a str>) -> Result<Self, prometheus::Error> {
+        let mut methods: Vec<String> = methods.map(ToOwned::to_owned).collect();
+        methods.push("other".to_owned());
+        let outcomes = Reason::ALL.len().saturating_add(1);
+        let notifications = IntCounterVec::new(
+            Opts::new("alipay_sidecar_notifications_total", "Requests answered, by what became of them."),
+            &["outcome", "reason", "msg_method"],
+        )?;
+        let forms = IntCounterVec::new(
+            Opts::new(
+                "alipay_sidecar_signature_form_total",
+                "Genuine notifications, by the form of their signed text.",
+            ),
+            &["form"],
+        )?;
+        let histogram = |name: &str, help: &str, buckets: &[f64]| {
+            Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
+        };
+        let metrics = Self {
+            registry: Registry::new(),
+            by_outcome: (0..outcomes.saturating_mul(methods.len())).map(|_| OnceLock::new()).collect(),
+            methods,
+            forms: [SignedForm::V1, SignedForm::V2].map(|form| forms.with_label_values(&[form.label()])),
+            upstream_seconds: histogram(
+                "alipay_sidecar_upstream_seconds",
+                "Time the upstream took.",
+                UPSTREAM_BUCKETS,
+            )?,
+            handling_seconds: histogram(
+                "alipay_sidecar_handling_seconds",
+                "Time a request took, less the upstream's.",
+                HANDLING_BUCKETS,
+            )?,
+            in_flight_gauge: IntGauge::new("alipay_sidecar_in_flight", "Deliveries in flight.")?,
+            connections_gauge: IntGauge::new(
+                "alipay_sidecar_connections",
+                "Connections open on the public listener.",
+            )?,
+            in_flight: Arc::default(),
+            connections: Arc::default(),
+            notifications,
+        };
+        let build_info = IntGauge::with_opts(
+            opts!("alipay_sidecar_build_info", "The version that runs.")
+                .const_label("version", env!("CARGO_PKG_VERSION")),
+        )?;
+        build_info.set(1);
+        let registry = &metrics.registry;
+        registry.register(Box::new(metrics.notifications.clone()))?;
+        registry.register(Box::new(forms))?;
+        registry.register(Box::new(metrics.upstream_seconds.clone()))?;
+        registry.register(Box::new(metrics.handling_seconds.clone()))?;
+        registry.register(Box::new(metrics.in_flight_gauge.clone()))?;
+        registry.register(Box::new(metrics.connections_gauge.clone()))?;
+        registry.register(Box::new(build_info))?;
+        Ok(metrics)
+    }
+
+    /// The number of deliveries in flight, in all workers.
+    pub(crate) fn in_flight(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.in_flight)
+    }
+
+    /// The number of open connections, in all workers.
+    pub(crate) fn connections(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.connections)
+    }
+
+    /// Counts a request: accepted, or stopped by `reason`. `method` is the index of its message in the catalogue.
+    pub(crate) fn notification(&self, reason: Option<Reason>, method: Option<usize>) {
+        let outcome = reason.map_or(0, |reason| reason.index().saturating_add(1));
+        let method = method
+            .filter(|method| *method < self.methods.len())
+            .unwrap_or(self.methods.len().saturating_sub(1));
+        let index = outcome.saturating_mul(self.methods.len()).saturating_add(method);
+        if let Some(counter) = self.by_outcome.get(index) {
+            counter.get_or_init(|| self.counter(reason, method)).inc();
+        }
+    }
+
+    fn counter(&self, reason: Option<Reason>, method: usize) -> IntCounter {
+        let rule = reason.map(Reason::rule);
+        self.notifications.with_label_values(&[
+            outcome_label(rule.map(|rule| rule.answer)),
+            rule.map_or("", |rule| rule.label),
+            self.methods.get(method).map_or("other", String::as_str),
+        ])
+    }
+
+    /// Counts the form in which a signature held.
+    pub(crate) fn signature_form(&self, form: SignedForm) {
+        let [v1, v2] = &self.forms;
+        match form {
+            SignedForm::V1 => v1.inc(),
+            SignedForm::V2 => v2.inc(),
+        }
+    }
+
+    pub(crate) fn upstream_took(&self, time: Duration) {
+        self.upstream_seconds.observe(time.as_secs_f64());
+    }
+
+    pub(crate) fn handled(&self, time: Duration) {
+        self.handling_seconds.observe(time.as_secs_f64());
+    }
+
+    /// All figures in the text format of Prometheus.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        let gauge = |count: &AtomicUsize| i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        self.in_flight_gauge.set(gauge(&self.in_flight));
+        self.connections_gauge.set(gauge(&self.connections));
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}

@@ -1,0 +1,16 @@
+//! The whole way on real sockets: the real server, a real upstream, real signatures made by an independent oracle.
+#![cfg(test)]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    reason = "lengths and counts of a test do not overflow"
+)]
+
+mod support;
+
+mod answers;
+mod forged;
+mod genuine;
+mod http;
+mod lifecycle;
+mod upstream;
