@@ -5,11 +5,15 @@
 //     -> {"body":"…"}
 //   {"do":"verify","charset":"utf-8","body":"…","public_key_file":"…"}
 //     -> {"accepted":true|false}
+import { File } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { AlipaySdk } from 'alipay-sdk';
+
+// Node 18, which Debian 12 has, keeps `File` in a module; the SDK's HTTP client wants it global even to be loaded.
+globalThis.File ??= File;
+const { AlipaySdk } = await import('alipay-sdk');
 // The package does not export its signing functions, so they come by their path.
-import { sign as signRequest, signatureV3 } from './node_modules/alipay-sdk/dist/esm/util.js';
+const { sign: signRequest, signatureV3 } = await import('./node_modules/alipay-sdk/dist/esm/util.js');
 
 function answer(request) {
   if (request.charset !== 'utf-8') throw new Error(`alipay-sdk signs and checks utf-8 only, not ${request.charset}`);
