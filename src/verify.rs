@@ -143,3 +143,6 @@ fn in_time(utc_timestamp: u64, policy: &Policy, now: SystemTime) -> Result<(), R
         Ok(_) | Err(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -187,3 +187,152 @@ impl fmt::Display for FormError {
 }
 
 impl std::error::Error for FormError {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pairs(form: &Form) -> Vec<(&[u8], &[u8])> {
+        form.iter().collect()
+    }
+
+    /// Encodes with as many or as few escapes as `style` says, byte by byte.
+    fn encode(bytes: &[u8], style: u8) -> String {
+        let mut text = String::new();
+        for byte in bytes {
+            match byte {
+                b' ' if style & 1 == 0 => text.push('+'),
+                b'a'..=b'z' | b'0'..=b'9' | b'_' if style & 2 == 0 => text.push(char::from(*byte)),
+                _ if style & 4 == 0 => write!(text, "%{byte:02X}").unwrap(),
+                _ => write!(text, "%{byte:02x}").unwrap(),
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn a_form_is_decoded_once_to_bytes_in_the_order_received() {
+        let form = Form::parse(b"b=%E4%BA%BA+%2B%2525&a=&c=x=y%26", 3).unwrap();
+        assert_eq!(pairs(&form), [(&b"b"[..], "人 +%25".as_bytes()), (b"a", b""), (b"c", b"x=y&")]);
+        assert_eq!(form.get("c"), Some(&b"x=y&"[..]));
+        assert_eq!(form.get("a"), Some(&b""[..]));
+        assert_eq!(form.get("d"), None);
+        let sorted: Vec<_> = form.sorted().map(|(_, _, pair)| pair).collect();
+        assert_eq!(sorted, [&b"&a="[..], "&b=人 +%25".as_bytes(), b"&c=x=y&"]);
+    }
+
+    #[test]
+    fn what_is_not_a_strict_form_is_refused() {
+        for (bad, error) in [
+            ("", FormError::NoEquals),
+            ("a", FormError::NoEquals),
+            ("&a=b", FormError::NoEquals),
+            ("a=b&", FormError::NoEquals),
+            ("a=b&&c=d", FormError::NoEquals),
+            ("=b", FormError::BadName),
+            ("%=b", FormError::BadEscape),
+            ("a=%", FormError::BadEscape),
+            ("a=%4", FormError::BadEscape),
+            ("a=%4g", FormError::BadEscape),
+            ("a=%+4", FormError::BadEscape),
+            ("a=b c", FormError::NotPrintable),
+            ("a=b\r\n", FormError::NotPrintable),
+            ("a=\u{4eba}", FormError::NotPrintable),
+            ("a=\0", FormError::NotPrintable),
+            ("_a=b", FormError::BadName),
+            ("1=b", FormError::BadName),
+            ("a.b=c", FormError::BadName),
+            ("a[]=c", FormError::BadName),
+            ("a+b=c", FormError::BadName),
+            ("%61%00=c", FormError::BadName),
+            ("a=b&a=b", FormError::Repeated),
+            ("a=b&%61=c", FormError::Repeated),
+            ("a=1&b=2&c=3&d=4&e=5", FormError::TooMany),
+        ] {
+            assert_eq!(Form::parse(bad.as_bytes(), 4).unwrap_err(), error, "{bad:?}");
+        }
+        assert!(Form::parse("a=1&b=2&c=3&d=4".as_bytes(), 4).is_ok());
+        assert!(Form::parse(format!("{}=1", "a".repeat(64)).as_bytes(), 4).is_ok());
+        assert_eq!(
+            Form::parse(format!("{}=1", "a".repeat(65)).as_bytes(), 4).unwrap_err(),
+            FormError::BadName
+        );
+    }
+
+    #[test]
+    fn debug_prints_names_and_never_values() {
+        let form = Form::parse(b"name=secret", 1).unwrap();
+        assert_eq!(format!("{form:?}"), "[\"name\"]");
+    }
+
+    fn any_pairs() -> impl Strategy<Value = BTreeMap<String, Vec<u8>>> {
+        prop::collection::btree_map(
+            "[A-Za-z][A-Za-z0-9_]{0,8}",
+            prop::collection::vec(any::<u8>(), 0..20),
+            1..20,
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_undoes_encoding_whatever_its_style(pairs in any_pairs(), style in any::<u8>()) {
+            let body: Vec<String> = pairs
+                .iter()
+                .map(|(name, value)| format!("{}={}", encode(name.as_bytes(), style), encode(value, style)))
+                .collect();
+            let form = Form::parse(body.join("&").as_bytes(), 64).unwrap();
+            let decoded: BTreeMap<String, Vec<u8>> = form
+                .iter()
+                .map(|(name, value)| (String::from_utf8(name.to_vec()).unwrap(), value.to_vec()))
+                .collect();
+            prop_assert_eq!(&decoded, &pairs);
+            // Sorted by bytes, as a map of strings is.
+            let sorted: Vec<&[u8]> = form.sorted().map(|(name, ..)| name).collect();
+            prop_assert_eq!(sorted, pairs.keys().map(String::as_bytes).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..200), max in 0_usize..70) {
+            if let Ok(form) = Form::parse(&body, max) {
+                prop_assert!(form.iter().count() <= max);
+            }
+        }
+
+        #[test]
+        fn no_text_of_a_form_makes_it_panic(body in "[a-z%=&+0-9A-F]{0,80}") {
+            if let Ok(form) = Form::parse(body.as_bytes(), 64) {
+                for (name, value) in form.iter() {
+                    prop_assert!(is_name(name));
+                    prop_assert!(value.len() <= body.len());
+                }
+            }
+        }
+
+        #[test]
+        fn leaving_empties_out_keeps_all_else_in_order(pairs in any_pairs()) {
+            let body: Vec<String> =
+                pairs.iter().rev().map(|(name, value)| format!("{name}={}", encode(value, 2))).collect();
+            let form = Form::parse(body.join("&").as_bytes(), 64).unwrap();
+            let kept: Vec<(Vec<u8>, Vec<u8>)> = form
+                .iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| (name.to_vec(), value.to_vec()))
+                .collect();
+            let form = form.without_empties();
+            prop_assert_eq!(pairs_owned(&form), kept.clone());
+            let mut sorted = kept;
+            sorted.sort();
+            let found: Vec<_> = form.sorted().map(|(name, value, _)| (name.to_vec(), value.to_vec())).collect();
+            prop_assert_eq!(found, sorted);
+        }
+    }
+
+    fn pairs_owned(form: &Form) -> Vec<(Vec<u8>, Vec<u8>)> {
+        form.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
+    }
+}
