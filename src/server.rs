@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
@@ -110,20 +110,26 @@ impl Server {
                 !config.keyring.is_empty(),
                 phases.clone(),
             ));
+            let (ended, mut endings) = mpsc::channel(self.workers);
             let mut workers = Vec::new();
             for number in 0..self.workers {
                 let (listener, shared, phases) =
                     (self.public.try_clone()?, self.shared.clone(), phases.clone());
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
-                workers.push(thread.spawn(move || work(listener, shared, phases))?);
+                let ended = ended.clone();
+                workers.push(thread.spawn(move || {
+                    let outcome = work(listener, shared, phases);
+                    // The channel has room for all of them.
+                    ended.try_send(()).unwrap_or_default();
+                    outcome
+                })?);
             }
-            drop(self.public);
-            let failed = watch_over(&workers);
+            drop((self.public, ended));
             tokio::select! {
                 () = shutdown => {}
-                () = failed => {}
+                _ = endings.recv() => error!(event = "worker_failed", "a worker ended: the process ends with it"),
             }
-            end(&config, &phase, &workers).await;
+            end(&config.server, &phase, endings).await;
             for worker in workers {
                 worker.join().map_err(|_panic| io::Error::other("a worker panicked"))??;
             }
@@ -132,27 +138,15 @@ impl Server {
     }
 }
 
-/// Resolves when a worker ends though nobody asked it to.
-async fn watch_over(workers: &[thread::JoinHandle<io::Result<()>>]) {
-    while !workers.iter().any(thread::JoinHandle::is_finished) {
-        sleep(Duration::from_millis(200)).await;
-    }
-    error!(event = "worker_failed", "a worker ended: the process ends with it");
-}
-
-/// Leads the workers to their end.
-async fn end(config: &Config, phase: &watch::Sender<Phase>, workers: &[thread::JoinHandle<io::Result<()>>]) {
+/// Leads the workers to their end, which is when `endings` closes.
+async fn end(config: &config::Server, phase: &watch::Sender<Phase>, mut endings: mpsc::Receiver<()>) {
     phase.send_replace(Phase::Leaving);
     info!(event = "leaving", "not ready any more");
-    sleep(config.server.shutdown_delay).await;
+    sleep(config.shutdown_delay).await;
     phase.send_replace(Phase::Draining);
     info!(event = "draining", "nothing new is accepted");
-    let ended = async {
-        while !workers.iter().all(thread::JoinHandle::is_finished) {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    if timeout(config.server.drain_timeout, ended).await.is_err() {
+    let ended = async { while endings.recv().await.is_some() {} };
+    if timeout(config.drain_timeout, ended).await.is_err() {
         warn!(event = "drain_timeout", "what is still in flight is answered fail");
         phase.send_replace(Phase::Over);
     } else {

@@ -5,12 +5,14 @@
 
 pub mod log;
 pub mod metrics;
+mod sampler;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::metrics::Metrics;
+use self::sampler::Sampler;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Delivery, Exchange};
 use crate::receive::Received;
@@ -89,12 +91,13 @@ impl Line {
 #[derive(Clone)]
 pub struct Telemetry {
     metrics: Arc<Metrics>,
+    sampler: Sampler,
 }
 
 impl Telemetry {
     /// Telemetry that counts in `metrics`.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics }
+        Self { metrics, sampler: Sampler::default() }
     }
 
     /// The counters.
@@ -102,7 +105,7 @@ impl Telemetry {
         &self.metrics
     }
 
-    /// Tells what became of one request. Called once for each, whatever happened.
+    /// Tells what became of one request. Called once for each, whatever happened, in the runtime of the worker.
     pub fn record(&self, line: &Line, outcome: &Result<Delivery, Rejection>) {
         let handling = line.start.elapsed().saturating_sub(line.exchange.time);
         let reason = outcome.as_ref().err().map(Rejection::reason);
@@ -114,7 +117,10 @@ impl Telemetry {
         if !line.exchange.time.is_zero() {
             self.metrics.upstream_took(line.exchange.time);
         }
-        log::notification(line, outcome, handling);
+        // What was verified is always written; what anybody can send, within bounds.
+        if line.form.is_some() || self.sampler.admits(tokio::time::Instant::now()) {
+            log::notification(line, outcome, handling);
+        }
     }
 }
 

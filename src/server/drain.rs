@@ -124,3 +124,41 @@ impl Drop for Ticket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_panic_is_an_internal_failure_and_not_the_end() {
+        let drain = Drain::default();
+        let panics = async {
+            ready(()).await;
+            panic!("a defect")
+        };
+        let stop = run(drain.unless_over::<()>(panics)).unwrap_err();
+        assert_eq!(Reason::from(stop), Reason::Internal);
+        assert_eq!(Reason::Internal.rule().answer, crate::rejection::Answer::Retry);
+        assert_eq!(run(drain.unless_over(ready(7))), Ok(7));
+    }
+
+    #[test]
+    fn what_is_pending_when_the_process_is_over_is_told_so() {
+        let drain = Rc::new(Drain::default());
+        let stop = run(async {
+            let ticket = poll_fn(|context| Poll::Ready(drain.enter(context))).await;
+            let (stop, ()) =
+                tokio::join!(drain.unless_over(pending::<()>()), async { drain.advance(Phase::Over) });
+            drop(ticket);
+            drain.emptied().await;
+            stop.unwrap_err()
+        });
+        assert_eq!(Reason::from(stop), Reason::ShuttingDown);
+    }
+}
