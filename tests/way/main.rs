@@ -13,4 +13,5 @@ mod forged;
 mod genuine;
 mod http;
 mod lifecycle;
+mod process;
 mod upstream;

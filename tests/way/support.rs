@@ -2,6 +2,7 @@
 
 pub(crate) mod alipay;
 pub(crate) mod client;
+pub(crate) mod process;
 pub(crate) mod upstream;
 
 use std::fmt::Write as _;
@@ -128,6 +129,7 @@ fn config(url: &str, settings: &[(&str, &str)]) -> String {
         ("verify", ""),
         ("translate", ""),
         ("ack", ""),
+        ("log", ""),
     ] {
         writeln!(text, "[{table}]\n{given}").unwrap();
         for (_, line) in settings.iter().filter(|(of, _)| *of == table) {
