@@ -123,7 +123,7 @@ reasons! {
     MalformedParameter => "malformed_parameter", Sender, BAD;
     /// The signed text can be read as other parameters than these.
     AmbiguousParameters => "ambiguous_parameters", Sender, BAD;
-    /// A notification of a kind that is not handled here.
+    /// A notification of no kind that is known.
     UnsupportedKind => "unsupported_kind", Sender, BAD;
     // The signature.
     /// There is no signature.
@@ -139,6 +139,8 @@ reasons! {
     /// Genuine, but sent further in the future than `verify.max_skew`.
     FromTheFuture => "from_the_future", Sender, FORBIDDEN;
     // The content. From here on the notification is genuine.
+    /// Genuine, but of a kind that has no translation: a gateway check or a flat notification.
+    UntranslatedKind => "untranslated_kind", Operator, Answer::Retry;
     /// The content is encrypted, and there is no key to decrypt it with.
     EncryptedContent => "encrypted_content", Operator, Answer::Retry;
     /// A value is not valid text in the charset that the notification names.

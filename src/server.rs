@@ -9,13 +9,15 @@ pub mod drain;
 mod gate;
 mod head;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -110,6 +112,11 @@ impl Server {
                 !config.keyring.is_empty(),
                 phases.clone(),
             ));
+            // Asked once before a connection is accepted, so that what it waits for is heard from the start.
+            let mut shutdown = pin!(shutdown);
+            if poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready())).await {
+                return Ok(());
+            }
             let (ended, mut endings) = mpsc::channel(self.workers);
             let mut workers = Vec::new();
             for number in 0..self.workers {
@@ -126,7 +133,7 @@ impl Server {
             }
             drop((self.public, ended));
             tokio::select! {
-                () = shutdown => {}
+                () = &mut shutdown => {}
                 _ = endings.recv() => error!(event = "worker_failed", "a worker ended: the process ends with it"),
             }
             end(&config.server, &phase, endings).await;

@@ -20,6 +20,7 @@ use self::envelope::Envelope;
 pub use self::violation::{Breach, Violation};
 use self::violation::{Place, Violations};
 use crate::rejection::{Reason, Rejection};
+use crate::verify::kind::Kind;
 use crate::verify::{SignedForm, Verified};
 
 /// What becomes of a genuine notification that breaks its schema; `translate.on_mismatch`.
@@ -65,6 +66,10 @@ impl Translator {
     /// complete: the platform adds fields without notice.
     #[expect(clippy::needless_pass_by_value, reason = "no notification becomes two events")]
     pub fn translate(&self, verified: Verified) -> Result<Event, Rejection> {
+        match verified.kind() {
+            Kind::Message => {}
+            Kind::GatewayCheck | Kind::Flat => return Err(Reason::UntranslatedKind.into()),
+        }
         let envelope = Envelope::read(verified.form())?;
         let message = self.catalogue.find(&envelope.msg_method);
         if message.is_none() && self.unknown_methods == UnknownMethods::Fail {

@@ -1,15 +1,16 @@
 //! `Received → Verified`: the only room that can say that a notification is Alipay's.
 //!
 //! ```compile_fail,E0451
-//! use alipay_sidecar::{receive::form::Form, verify::{SignedForm, Verified}};
+//! use alipay_sidecar::{receive::form::Form, verify::{SignedForm, Verified, kind::Kind}};
 //! fn forge(form: Form) -> Verified {
-//!     Verified { form, signed_form: SignedForm::V1 } // nobody but `verify` makes one
+//!     Verified { form, kind: Kind::Message, signed_form: SignedForm::V1 } // nobody but `verify` makes one
 //! }
 //! ```
 
 pub(crate) mod envelope;
 pub mod key;
 pub mod keyring;
+pub mod kind;
 mod signed_text;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use self::envelope::Claims;
 use self::key::{Hash, PublicKey};
 use self::keyring::Keyring;
+use self::kind::Kind;
 use self::signed_text::{Empties, digest};
 use crate::receive::Received;
 use crate::receive::form::Form;
@@ -45,7 +47,7 @@ impl SignedForm {
 /// What the configuration allows a signature to be. The sender chooses none of it.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// The forms that are tried, in this order; `verify.form`.
+    /// The forms that are allowed; `verify.form`.
     pub forms: &'static [SignedForm],
     /// Whether `sign_type=RSA`, which is SHA-1, is allowed; `verify.allow_sha1`.
     pub allow_sha1: bool,
@@ -62,10 +64,16 @@ pub struct Policy {
 #[derive(Debug)]
 pub struct Verified {
     form: Form,
+    kind: Kind,
     signed_form: SignedForm,
 }
 
 impl Verified {
+    /// The kind of the notification.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// All parameters that were signed, and `sign` and `sign_type`, in the order received.
     pub fn form(&self) -> &Form {
         &self.form
@@ -78,7 +86,7 @@ impl Verified {
 
     #[cfg(test)]
     pub(crate) fn for_tests(form: Form, signed_form: SignedForm) -> Self {
-        Self { form, signed_form }
+        Self { form, kind: Kind::Message, signed_form }
     }
 }
 
@@ -98,14 +106,17 @@ pub fn verify(
         return Err(Reason::HashNotAllowed.because("sign_type is RSA (SHA-1) and verify.allow_sha1 is false"));
     }
     let keys = keyring.keys(claims.app_id);
-    let proof = prove(&form, &claims, keys.unwrap_or(keyring.decoy()), policy.forms);
+    let proof = prove(&form, &claims, keys.unwrap_or(keyring.decoy()), policy);
     if keys.is_none() {
         return Err(Reason::UnknownApp.into());
     }
     let (signed_form, empties) = proof.ok_or(Reason::BadSignature)?;
-    in_time(claims.utc_timestamp, policy, now)?;
+    if let Some(sent) = claims.sent {
+        in_time(sent, policy, now)?;
+    }
+    let kind = claims.kind;
     let form = if empties == Empties::LeftOut { form.without_empties() } else { form };
-    Ok(Verified { form, signed_form })
+    Ok(Verified { form, kind, signed_form })
 }
 
 /// Finds the form in which one of `keys` verifies the signature, at the price of one RSA operation a trial.
@@ -115,12 +126,12 @@ fn prove(
     form: &Form,
     claims: &Claims<'_>,
     keys: &[Arc<PublicKey>],
-    forms: &[SignedForm],
+    policy: &Policy,
 ) -> Option<(SignedForm, Empties)> {
     let has_empties = form.iter().any(|(_, value)| value.is_empty());
     let empties: &[Empties] = if has_empties { &[Empties::Kept, Empties::LeftOut] } else { &[Empties::Kept] };
     for empties in empties {
-        for signed_form in forms {
+        for signed_form in claims.kind.forms(form).iter().filter(|form| policy.forms.contains(form)) {
             let digest = digest(form, *signed_form, *empties, claims.hash);
             if keys.iter().any(|key| key.verifies(&digest, claims.hash, &claims.signature)) {
                 return Some((*signed_form, *empties));
@@ -130,15 +141,14 @@ fn prove(
     None
 }
 
-fn in_time(utc_timestamp: u64, policy: &Policy, now: SystemTime) -> Result<(), Rejection> {
-    let sent = UNIX_EPOCH.checked_add(Duration::from_millis(utc_timestamp)).ok_or(Reason::FromTheFuture)?;
+fn in_time(sent: u64, policy: &Policy, now: SystemTime) -> Result<(), Rejection> {
+    let sent = UNIX_EPOCH.checked_add(Duration::from_millis(sent)).ok_or(Reason::FromTheFuture)?;
     match now.duration_since(sent) {
         Ok(age) if policy.max_age.is_some_and(|max_age| age > max_age) => {
-            Err(Reason::TooOld.because(format!("utc_timestamp is {} s old", age.as_secs())))
+            Err(Reason::TooOld.because(format!("it was sent {} s ago", age.as_secs())))
         }
         Err(ahead) if ahead.duration() > policy.max_skew => {
-            Err(Reason::FromTheFuture
-                .because(format!("utc_timestamp is {} s ahead", ahead.duration().as_secs())))
+            Err(Reason::FromTheFuture.because(format!("it will be sent in {} s", ahead.duration().as_secs())))
         }
         Ok(_) | Err(_) => Ok(()),
     }

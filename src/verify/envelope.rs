@@ -7,54 +7,45 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+use memchr::memmem;
 
 use super::key::Hash;
+use super::kind::{Kind, is_known, is_only_a_gateway_check};
 use crate::receive::form::{Form, is_name};
 use crate::rejection::{Reason, Rejection};
 
 /// What a notification claims about itself. Good for choosing a key, and for nothing else.
 pub(super) struct Claims<'a> {
+    pub(super) kind: Kind,
     pub(super) app_id: &'a [u8],
     pub(super) hash: Hash,
-    /// Milliseconds since the epoch.
-    pub(super) utc_timestamp: u64,
+    /// Milliseconds since the epoch, where the kind has a time outside its content.
+    pub(super) sent: Option<u64>,
     pub(super) signature: Vec<u8>,
 }
 
 /// The longest `sign`: base64 of the 1,024 bytes of a signature by a key of 8,192 bits.
 const MAX_SIGN: usize = 1368;
+/// What a genuine gateway check writes before and after its app's id.
+const APP_ID_IN_XML: (&[u8], &[u8]) = (b"<AppId><![CDATA[", b"]]></AppId>");
 
 impl<'a> Claims<'a> {
-    /// Reads the envelope of a message-service notification.
+    /// Reads the envelope of `form`, by the grammar of its kind.
     pub(super) fn read(form: &'a Form) -> Result<Self, Rejection> {
-        if form.get("msg_method").is_none() && (form.get("service").or(form.get("notify_type"))).is_some() {
-            return Err(Reason::UnsupportedKind
-                .because("no msg_method: only messages of the message service are handled"));
-        }
         let sign = form.get("sign").filter(|sign| !sign.is_empty()).ok_or(Reason::Unsigned)?;
-        let required = |name, grammar: fn(&[u8]) -> bool| match form.get(name) {
-            None | Some([]) => {
-                Err(Reason::MissingParameter.because(InParameter(name, "is missing or empty")))
-            }
-            Some(value) if grammar(value) => Ok(value),
-            Some(_) => Err(malformed(name)),
+        let kind = Kind::of(form).ok_or_else(|| {
+            Reason::UnsupportedKind.because("no msg_method, no notify_type, and no service that is known")
+        })?;
+        required(form, "charset", is_charset)?;
+        let sign_type = required(form, "sign_type", is_hash_name)?;
+        let (app_id, sent) = match kind {
+            Kind::Message => message(form)?,
+            Kind::GatewayCheck => gateway_check(form)?,
+            Kind::Flat => flat(form)?,
         };
-        required("msg_method", is_msg_method)?;
-        required("notify_id", is_notify_id)?;
-        let app_id = required("app_id", is_app_id)?;
-        let utc_timestamp = required("utc_timestamp", is_timestamp)?;
-        required("version", |value| matches!(value, b"1.0" | b"1.1"))?;
-        required("charset", is_charset)?;
-        let encrypted = match form.get("encrypt_type") {
-            None => false,
-            Some(value) if one_of(value, &["AES", "AES_V2", "SM4"]) => true,
-            Some(_) => return Err(malformed("encrypt_type")),
-        };
-        required("biz_content", if encrypted { is_base64 } else { |_| true })?;
-        let sign_type =
-            required("sign_type", |value| value.len() <= 10 && value.iter().all(u8::is_ascii_alphanumeric))?;
-        unambiguous(form)?;
-
+        unambiguous(form, kind)?;
         let hash = if one_of(sign_type, &["RSA2"]) {
             Hash::Sha256
         } else if one_of(sign_type, &["RSA"]) {
@@ -62,25 +53,86 @@ impl<'a> Claims<'a> {
         } else {
             return Err(Reason::HashNotAllowed.because("sign_type is neither RSA2 nor RSA"));
         };
-        Ok(Self { app_id, hash, utc_timestamp: number(utc_timestamp)?, signature: signature(sign)? })
+        Ok(Self { kind, app_id, hash, sent, signature: signature(sign)? })
     }
 }
 
-/// Rule R6: no value but `biz_content`, which is one whole JSON object, may hold what reads as another parameter.
-fn unambiguous(form: &Form) -> Result<(), Rejection> {
-    for (name, value) in form.iter().filter(|(name, _)| *name != b"biz_content") {
-        let mut after_ampersand = value.split(|byte| *byte == b'&').skip(1);
-        if after_ampersand.any(|text| {
-            text.split(|byte| *byte == b'=')
-                .next()
-                .is_some_and(|start| start.len() < text.len() && is_name(start))
-        }) {
+/// The app and the time of a message-service notification.
+fn message(form: &Form) -> Result<(&[u8], Option<u64>), Rejection> {
+    required(form, "msg_method", is_msg_method)?;
+    required(form, "notify_id", is_notify_id)?;
+    required(form, "version", |value| matches!(value, b"1.0" | b"1.1"))?;
+    let encrypted = match form.get("encrypt_type") {
+        None => false,
+        Some(value) if one_of(value, &["AES", "AES_V2", "SM4"]) => true,
+        Some(_) => return Err(malformed("encrypt_type")),
+    };
+    required(form, "biz_content", if encrypted { is_base64 } else { |_| true })?;
+    let sent = required(form, "utc_timestamp", is_timestamp)?;
+    let sent = str::from_utf8(sent).ok().and_then(|digits| digits.parse().ok());
+    Ok((required(form, "app_id", is_app_id)?, Some(sent.ok_or_else(|| malformed("utc_timestamp"))?)))
+}
+
+/// The app of a gateway check, which stands in its XML. It has no time outside.
+fn gateway_check(form: &Form) -> Result<(&[u8], Option<u64>), Rejection> {
+    if !is_only_a_gateway_check(form) {
+        return Err(Reason::AmbiguousParameters.because("a gateway check has no such parameters"));
+    }
+    let xml = required(form, "biz_content", |_| true)?;
+    let (before, after) = APP_ID_IN_XML;
+    let start = memmem::find(xml, before).map(|start| start.saturating_add(before.len()));
+    let rest = start.and_then(|start| xml.get(start..)).unwrap_or_default();
+    let app_id = memmem::find(rest, after).and_then(|end| rest.get(..end)).filter(|id| is_app_id(id));
+    Ok((app_id.ok_or_else(|| malformed("biz_content"))?, None))
+}
+
+/// The app and the time of a flat notification.
+fn flat(form: &Form) -> Result<(&[u8], Option<u64>), Rejection> {
+    required(form, "notify_type", is_msg_method)?;
+    required(form, "notify_id", |value| value.len() <= 128 && is_id(value))?;
+    required(form, "version", |value| matches!(value, b"1.0" | b"1.1"))?;
+    let time = required(form, "notify_time", |value| beijing_time(value).is_some())?;
+    Ok((required(form, "app_id", is_app_id)?, beijing_time(time)))
+}
+
+/// The value of the parameter `name`, which must be there and keep to its grammar.
+fn required<'a>(
+    form: &'a Form,
+    name: &'static str,
+    grammar: fn(&[u8]) -> bool,
+) -> Result<&'a [u8], Rejection> {
+    match form.get(name) {
+        None | Some([]) => Err(Reason::MissingParameter.because(InParameter(name, "is missing or empty"))),
+        Some(value) if grammar(value) => Ok(value),
+        Some(_) => Err(malformed(name)),
+    }
+}
+
+/// Rule R6: no value may hold what reads as another parameter.
+///
+/// `biz_content` may, because where it ends is told by its own grammar. Free text of flat notifications may as well,
+/// unless the name means something and would stand in its place of the sorted text.
+fn unambiguous(form: &Form, kind: Kind) -> Result<(), Rejection> {
+    let mut pairs = form.sorted().peekable();
+    while let Some((name, value, _)) = pairs.next() {
+        let next = pairs.peek().map(|(next, ..)| *next);
+        let is_in_place = |found: &[u8]| found > name && next.is_none_or(|next| found < next);
+        let is_allowed = |found: &[u8]| kind.is_free_text(name) && !(is_known(found) && is_in_place(found));
+        if name != b"biz_content" && names_within(value).any(|found| !is_allowed(found)) {
             let name = String::from_utf8_lossy(name).into_owned();
             return Err(Reason::AmbiguousParameters
                 .because(format!("{name} holds `&name=`, which reads as another parameter")));
         }
     }
     Ok(())
+}
+
+/// Every `name` that stands as `&name=` in `value`.
+fn names_within(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b'&').skip(1).filter_map(|text| {
+        let end = memchr::memchr(b'=', text)?;
+        text.get(..end).filter(|name| is_name(name))
+    })
 }
 
 fn signature(sign: &[u8]) -> Result<Vec<u8>, Rejection> {
@@ -96,13 +148,6 @@ fn signature(sign: &[u8]) -> Result<Vec<u8>, Rejection> {
         .map_err(|error| Reason::BadSignature.because(format!("sign is not canonical base64: {error}")))
 }
 
-fn number(digits: &[u8]) -> Result<u64, Rejection> {
-    str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| malformed("utc_timestamp"))
-}
-
 fn malformed(name: &'static str) -> Rejection {
     Reason::MalformedParameter.because(InParameter(name, "breaks its grammar"))
 }
@@ -112,8 +157,11 @@ pub(crate) fn is_app_id(value: &[u8]) -> bool {
 }
 
 pub(crate) fn is_notify_id(value: &[u8]) -> bool {
-    (1..=64).contains(&value.len())
-        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    value.len() <= 64 && is_id(value)
+}
+
+fn is_id(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 pub(crate) fn is_msg_method(value: &[u8]) -> bool {
@@ -131,6 +179,19 @@ fn is_charset(value: &[u8]) -> bool {
 
 fn is_base64(value: &[u8]) -> bool {
     BASE64_STANDARD.decode(value).is_ok()
+}
+
+/// `sign_type` has the form of a name; which ones are allowed is another question.
+fn is_hash_name(value: &[u8]) -> bool {
+    value.len() <= 10 && value.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// `yyyy-MM-dd HH:mm:ss` in Beijing, in milliseconds since the epoch.
+fn beijing_time(value: &[u8]) -> Option<u64> {
+    const BEIJING: Offset = jiff::tz::offset(8);
+    let text = str::from_utf8(value).ok().filter(|text| text.len() == 19)?;
+    let time = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
+    u64::try_from(BEIJING.to_timestamp(time).ok()?.as_millisecond()).ok()
 }
 
 fn one_of(value: &[u8], list: &[&str]) -> bool {

@@ -1,6 +1,8 @@
 //! The verification held against an oracle that shares no code with it: `rsa` and `sha2`, and the scheme as it is
 //! described by the platform.
 
+mod ambiguity;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -75,11 +77,13 @@ fn sign(mut params: Params, left_out: &[&str], empties: bool) -> Params {
     params
 }
 
+fn encode(bytes: &[u8]) -> String {
+    form_urlencoded::byte_serialize(bytes).collect()
+}
+
 fn judge(params: &Params, policy: &Policy) -> Result<Verified, Reason> {
-    let pairs: Vec<String> = params
-        .iter()
-        .map(|(name, value)| format!("{name}={}", form_urlencoded::byte_serialize(value).collect::<String>()))
-        .collect();
+    let pairs: Vec<String> =
+        params.iter().map(|(name, value)| format!("{}={}", encode(name.as_bytes()), encode(value))).collect();
     let body = pairs.join("&");
     let form = Form::parse(body.as_bytes(), 64).map_err(crate::receive::form::FormError::reason)?;
     let received = Received { form, bytes: body.len() };

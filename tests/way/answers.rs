@@ -255,8 +255,10 @@ fn an_envelope_that_breaks_its_grammar_is_400() {
         let bad = Notification::unsigned().set(name, value).signed(Form::V1, key());
         is_answered(&way, request(&bad.body()), 400, "malformed_parameter");
     }
-    let check = Notification::unsigned().without("msg_method").set("service", "alipay.service.check");
-    is_answered(&way, request(&check.signed(Form::V2, key()).body()), 400, "unsupported_kind");
+    let neither = Notification::unsigned().without("msg_method");
+    is_answered(&way, request(&neither.clone().signed(Form::V2, key()).body()), 400, "unsupported_kind");
+    let other = neither.set("service", "alipay.mobile.public.message.notify");
+    is_answered(&way, request(&other.signed(Form::V2, key()).body()), 400, "unsupported_kind");
 }
 
 #[test]

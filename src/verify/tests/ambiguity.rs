@@ -1,0 +1,255 @@
+//! One genuine signature, all the readings of its text that an attacker can think of: none is accepted as anything
+//! but the original.
+//!
+//! An attacker without the key can only send other forms with the same signed text, or the same form in another
+//! guise. So the readings are made from the text itself: cut at other places, folded, split, filled with empties.
+
+use super::*;
+use crate::verify::kind::is_known;
+
+/// A message-service notification with free choice of its optional parts.
+fn message() -> impl Strategy<Value = Params> {
+    let content = prop_oneof![
+        Just("{}".to_owned()),
+        // What a user can write into a text of the content: pieces that look like parameters.
+        "(a|&|=|&c=|notify_id|version|msg_uid|sign_type|charset|RSA2|1.1|\\}|\\{){0,12}"
+            .prop_map(|text| format!("{{\"a\":{}}}", serde_json::to_string(&text).unwrap())),
+    ];
+    let memo = prop::option::of("([a-z_]|&|=|&n=){0,12}");
+    (content, memo, prop::option::of("[a-z]{0,3}")).prop_map(|(content, memo, uid)| {
+        let mut params = envelope();
+        params.insert("biz_content".to_owned(), content.into_bytes());
+        params.extend(memo.map(|memo| ("memo".to_owned(), memo.into_bytes())));
+        params.extend(uid.map(|uid| ("msg_uid".to_owned(), uid.into_bytes())));
+        params
+    })
+}
+
+fn flat() -> impl Strategy<Value = Params> {
+    ("[a-z&=]{0,12}", "(a|&|=|gmt_create|notify_id|trade_no|total_amount|sign_type|new){0,8}").prop_map(
+        |(subject, body)| {
+            [
+                ("charset", "GBK"),
+                ("version", "1.0"),
+                ("sign_type", "RSA2"),
+                ("notify_type", "trade_status_sync"),
+                ("notify_id", "ac05099524730693a8b330c5ecf72da978"),
+                ("notify_time", "2017-12-25 22:00:52"),
+                ("app_id", APP_ID),
+                ("trade_no", "2013112011001004330000121536"),
+                ("out_trade_no", "6823789339978248"),
+                ("total_amount", "20.00"),
+                ("subject", &subject),
+                ("body", &body),
+            ]
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+            .collect()
+        },
+    )
+}
+
+fn gateway_check() -> impl Strategy<Value = Params> {
+    // `c` sorts between biz_content and charset, where a piece of the XML could stand on its own.
+    "(a|&|=|&c=|charset|GBK|service){0,8}".prop_map(|text| {
+        let xml = format!(
+            "<XML><AppId><![CDATA[{APP_ID}]]></AppId><EventType><![CDATA[verifygw{text}]]></EventType></XML>"
+        );
+        [
+            ("charset", "GBK"),
+            ("service", "alipay.service.check"),
+            ("sign_type", "RSA2"),
+            ("biz_content", &xml),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+        .collect()
+    })
+}
+
+/// All that an attacker may do with a signed text: take it for other parameters, by cutting it at other `&`.
+///
+/// `flips` says at which `&` the cut is made otherwise than in the genuine reading.
+fn read_otherwise(genuine: &Params, left_out: &[&str], flips: &[prop::sample::Index]) -> Option<Params> {
+    let text = oracle_text(genuine, left_out, true);
+    let mut cuts: Vec<bool> = Vec::new();
+    for (name, value) in genuine.iter().filter(|(name, _)| !left_out.contains(&name.as_str())) {
+        assert!(!name.contains('&'));
+        cuts.push(true);
+        cuts.extend(value.iter().filter(|byte| **byte == b'&').map(|_| false));
+    }
+    for flip in flips {
+        let index = flip.index(cuts.len());
+        cuts[index] = !cuts[index];
+    }
+    let mut pairs: Vec<Vec<u8>> = Vec::new();
+    for (piece, is_cut) in text.split(|byte| *byte == b'&').zip(cuts) {
+        match pairs.last_mut() {
+            Some(last) if !is_cut => last.extend([b"&", piece].concat()),
+            Some(_) | None => pairs.push(piece.to_vec()),
+        }
+    }
+    let mut params = Params::new();
+    for pair in pairs {
+        let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+        let name = String::from_utf8(name.to_vec()).ok()?;
+        if params.insert(name, value[1..].to_vec()).is_some() {
+            return None;
+        }
+    }
+    params.insert("sign".to_owned(), genuine["sign"].clone());
+    // Under V1 the sign_type is not signed, so the attacker may add it.
+    params.entry("sign_type".to_owned()).or_insert_with(|| b"RSA2".to_vec());
+    Some(params)
+}
+
+/// Where the genuine reading is changed: at one to three places.
+fn flips() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+    prop::collection::vec(any::<prop::sample::Index>(), 1..4)
+}
+
+/// What whoever reads the notification later gets to see: everything that was signed.
+fn reading(verified: &Verified) -> Params {
+    verified
+        .form()
+        .iter()
+        .filter(|(name, _)| *name != b"sign" && *name != b"sign_type")
+        .map(|(name, value)| (String::from_utf8(name.to_vec()).unwrap(), value.to_vec()))
+        .collect()
+}
+
+/// Any time is in time here: an attacker may be quick.
+fn open_policy() -> Policy {
+    Policy { max_age: None, max_skew: Duration::from_hours(24 * 365 * 200), ..policy(AUTO) }
+}
+
+/// Whether `content` is one JSON object, which is what the next room asks of a message's.
+fn is_object(content: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(content).is_ok()
+}
+
+/// Judges `forged` as the whole way does: by the verification, and for a message by its content as well.
+fn accepts(forged: &Params) -> Option<Params> {
+    let verified = judge(forged, &open_policy()).ok()?;
+    let read = reading(&verified);
+    (verified.kind() != Kind::Message || is_object(&read["biz_content"])).then_some(read)
+}
+
+/// Tries another reading of what was signed in `form`.
+fn has_one_reading(params: Params, is_v1: bool, flips: &[prop::sample::Index]) -> Result<(), TestCaseError> {
+    let left_out: &[&str] = if is_v1 { &["sign", "sign_type"] } else { &["sign"] };
+    let genuine = sign(params, left_out, true);
+    let Some(original) = accepts(&genuine) else { return Ok(()) };
+    if let Some(read) = read_otherwise(&genuine, left_out, flips).and_then(|forged| accepts(&forged)) {
+        prop_assert_eq!(read, original, "one signed text, two readings");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_message_has_one_reading(params in message(), flips in flips(), is_v1 in any::<bool>()) {
+        has_one_reading(params, is_v1, &flips)?;
+    }
+
+    #[test]
+    fn a_gateway_check_has_one_reading(params in gateway_check(), flips in flips(), is_v1 in any::<bool>()) {
+        has_one_reading(params, is_v1, &flips)?;
+    }
+
+    #[test]
+    fn no_other_reading_of_a_flat_notification_changes_what_is_known(params in flat(), flips in flips()) {
+        let left_out = ["sign", "sign_type"];
+        let genuine = sign(params, &left_out, true);
+        let Some(original) = accepts(&genuine) else { return Ok(()) };
+        let forged = read_otherwise(&genuine, &left_out, &flips);
+        if let Some(read) = forged.and_then(|forged| accepts(&forged)) {
+            // Free text may lose its end to a name that means nothing; whatever means something stays what it was.
+            for (name, value) in original.iter().filter(|(name, _)| !["subject", "body"].contains(&name.as_str())) {
+                prop_assert_eq!(read.get(name), Some(value), "{}", name);
+            }
+            for name in read.keys().filter(|name| !original.contains_key(*name)) {
+                prop_assert!(!is_known(name.as_bytes()), "{} was injected", name);
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_parameter_added_without_a_signature_is_never_read(params in message(), name in "[a-z_]{1,12}", is_v1 in any::<bool>()) {
+        let left_out: &[&str] = if is_v1 { &["sign", "sign_type"] } else { &["sign"] };
+        let genuine = sign(params, left_out, false);
+        prop_assume!(!genuine.contains_key(&name));
+        let Some(original) = accepts(&genuine) else { return Ok(()) };
+        let mut forged = genuine.clone();
+        forged.insert(name.clone(), Vec::new());
+        if let Some(read) = accepts(&forged) {
+            prop_assert_eq!(read, original);
+        }
+    }
+
+    #[test]
+    fn the_sign_type_moves_nothing(params in message(), other in "[A-Za-z0-9]{1,10}", is_v1 in any::<bool>()) {
+        let left_out: &[&str] = if is_v1 { &["sign", "sign_type"] } else { &["sign"] };
+        let genuine = sign(params, left_out, true);
+        let Some(original) = accepts(&genuine) else { return Ok(()) };
+        let mut forged = genuine.clone();
+        forged.insert("sign_type".to_owned(), other.clone().into_bytes());
+        if let Some(read) = accepts(&forged) {
+            prop_assert_eq!(read, original);
+            prop_assert!(other.eq_ignore_ascii_case("RSA2"), "only the configuration chooses the hash");
+        }
+    }
+}
+
+/// The attacks that were seen, one by one, each with the genuine signature.
+#[test]
+fn the_known_forgeries_are_refused() {
+    let text = |params: &Params, name: &str| String::from_utf8(params[name].clone()).unwrap();
+    for (left_out, form) in [(&["sign", "sign_type"][..], SignedForm::V1), (&["sign"], SignedForm::V2)] {
+        let genuine = sign(envelope(), left_out, true);
+        assert_eq!(judge(&genuine, &open_policy()).unwrap().signed_form(), form);
+        let fold = |into: &str, gone: &str| {
+            let mut forged = genuine.clone();
+            let swallowed = String::from_utf8(forged.remove(gone).unwrap()).unwrap();
+            let folded = format!("{}&{gone}={swallowed}", text(&genuine, into));
+            forged.insert(into.to_owned(), folded.into_bytes());
+            forged
+        };
+        // Sorted: app_id, biz_content, charset, msg_method, notify_id, sign_type, utc_timestamp, version.
+        for (into, gone) in [
+            ("app_id", "biz_content"),
+            ("biz_content", "charset"),
+            ("charset", "msg_method"),
+            ("msg_method", "notify_id"),
+            ("notify_id", "utc_timestamp"),
+            ("utc_timestamp", "version"),
+            ("notify_id", "sign_type"),
+        ] {
+            assert!(accepts(&fold(into, gone)).is_none(), "{gone} folded into {into}");
+        }
+        // A name that holds `=` and `&`.
+        let mut forged = genuine.clone();
+        let time = String::from_utf8(forged.remove("utc_timestamp").unwrap()).unwrap();
+        let id = String::from_utf8(forged.remove("notify_id").unwrap()).unwrap();
+        forged.insert(format!("notify_id={id}&utc_timestamp"), time.into_bytes());
+        assert!(accepts(&forged).is_none());
+    }
+    // A V2 signature shown as V1, with the sign_type swallowed by the parameter before it.
+    let genuine = sign(envelope(), &["sign"], true);
+    let mut forged = genuine.clone();
+    forged.insert(
+        "notify_id".to_owned(),
+        format!("{}&sign_type=RSA2", text(&genuine, "notify_id")).into_bytes(),
+    );
+    assert!(accepts(&forged).is_none());
+    // The content cut short, its rest swallowed by a neighbour that did not exist.
+    let mut params = envelope();
+    params.insert("biz_content".to_owned(), br#"{"a":"{}&c=1"}"#.to_vec());
+    let genuine = sign(params, &["sign"], true);
+    let mut forged = genuine.clone();
+    forged.insert("biz_content".to_owned(), br#"{"a":"{}"#.to_vec());
+    forged.insert("c".to_owned(), br#"1"}"#.to_vec());
+    assert!(accepts(&forged).is_none());
+}
