@@ -148,7 +148,8 @@ impl Config {
         let mut reader = Reader::new(&source, root.get_ref(), &env);
         let mut config = sections::read(&mut reader, path.parent().unwrap_or(Path::new("")), source.file());
         rules::check(&mut reader, &config);
-        if let Some(level) = env("SIDECAR_LOG") {
+        // What starts processes often sets a variable to nothing, and means that it is not set.
+        if let Some(level) = env("SIDECAR_LOG").filter(|level| !level.is_empty()) {
             config.log.level = sections::override_level(&mut reader, &level).unwrap_or(config.log.level);
         }
         config.warnings = reader.finish()?;

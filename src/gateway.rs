@@ -76,12 +76,13 @@ impl Gateway {
     {
         let Shared { config, translator, budget, .. } = &self.shared;
         let trace = TraceContext::of(request.headers());
+        line.traced(&trace);
         let received = receive(request, &config.server.paths, &config.limits, budget).await?;
         line.received(&received);
         let verified = verify(received, &config.keyring, &config.policy, SystemTime::now())?;
         line.verified(&verified);
         let event = translator.translate(verified)?;
-        line.translated(&event, &trace);
+        line.translated(&event);
         self.upstream.deliver(&event, &trace, &mut line.exchange).await
     }
 

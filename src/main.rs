@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out. Exit codes are decided here and nowhere else.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -71,7 +72,15 @@ fn run(path: &Path) -> ExitCode {
     };
     log::start(config.log);
     for warning in config.warnings.iter().chain(&config.key_warnings(Timestamp::now())) {
-        warn!(event = "config_warning", "{warning}");
+        let place = warning.place.map(|place| format!("{}:{}:{}", warning.file, place.line, place.column));
+        warn!(
+            event = "config_warning",
+            place,
+            key = warning.key,
+            remedy = warning.remedy,
+            "{}",
+            warning.what
+        );
     }
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,26 +91,37 @@ fn run(path: &Path) -> ExitCode {
     }
 }
 
-/// Serves until the first SIGTERM or SIGINT, drains, and returns; ends the process at the second.
+/// Serves until the first SIGTERM or SIGINT, drains, and returns.
 fn serve(config: Config) -> io::Result<()> {
     let server = Server::bind(config)?;
     let (address, admin) = (server.address()?, server.admin_address()?);
-    info!(event = "listening", %address, %admin, version = env!("CARGO_PKG_VERSION"), "ready for notifications");
-    server.serve(async {
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            error!(event = "signals_failed", "signals cannot be heard: the process ends");
-            return;
-        };
-        let first = tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
-        info!(event = "signal", signal = first, "the end begins; a second signal ends at once");
-        tokio::task::spawn_local(async move {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            error!(event = "signal", "a second signal: ending at once");
-            std::process::exit(1);
-        });
+    server.serve(async move {
+        if let Err(problem) = first_signal(address, admin).await {
+            error!(event = "signals_failed", %problem, "signals cannot be heard: the process ends");
+        }
     })
+}
+
+/// Waits for the first SIGTERM or SIGINT. The second ends the process at once.
+async fn first_signal(address: SocketAddr, admin: SocketAddr) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    info!(event = "listening", %address, %admin, version = env!("CARGO_PKG_VERSION"), "ready for notifications");
+    let first = loop {
+        tokio::select! {
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            _ = hangup.recv() => warn!(event = "signal", signal = "SIGHUP", "nothing is reloaded: a restart takes changes up"),
+        }
+    };
+    info!(event = "signal", signal = first, "the end begins; a second signal ends at once");
+    tokio::task::spawn_local(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        error!(event = "signal", "a second signal: ending at once");
+        std::process::exit(1);
+    });
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a command that judges certificates by today's date")]

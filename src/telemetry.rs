@@ -75,9 +75,13 @@ impl Line {
         self.form = Some(verified.signed_form());
     }
 
-    /// Notes what the catalogue says of the notification, and the trace that its delivery belongs to.
-    pub fn translated(&mut self, event: &Event, trace: &TraceContext) {
+    /// Notes the trace that the request belongs to.
+    pub fn traced(&mut self, trace: &TraceContext) {
         self.trace = Some(trace.clone());
+    }
+
+    /// Notes what the catalogue says of the notification.
+    pub fn translated(&mut self, event: &Event) {
         self.method_index = event.method_index();
         self.schema = Some(event.schema().label());
         if !event.violations().is_empty() {

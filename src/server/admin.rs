@@ -22,6 +22,8 @@ use crate::telemetry::metrics::Metrics;
 /// Probes and scrapers come one at a time; more than these wait.
 const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The content type of Prometheus' text format.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers `/livez`, `/readyz`, `/startupz` and `/metrics` until the process ends.
 ///
@@ -80,7 +82,11 @@ fn answer(
         }
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: shutting down\n".into()),
         "/metrics" => match metrics.text() {
-            Ok(figures) => text(StatusCode::OK, figures),
+            Ok(figures) => {
+                let mut response = text(StatusCode::OK, figures);
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(TEXT_FORMAT));
+                response
+            }
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         },
         _ => text(StatusCode::NOT_FOUND, "not found: try /livez /readyz /startupz /metrics\n".into()),
@@ -90,7 +96,7 @@ fn answer(
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    let plain = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
     response
 }

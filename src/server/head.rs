@@ -50,7 +50,8 @@ pub(super) fn check(head: &[u8]) -> Result<Framing, Reason> {
         Ok(_) | Err(_) => return Err(Reason::MalformedHead),
     }
     let target = request.path.ok_or(Reason::MalformedHead)?;
-    if !target.bytes().all(|byte| byte.is_ascii_graphic()) || target.parse::<Uri>().is_err() {
+    // A fragment is never sent, and hyper would drop it unseen.
+    if !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') || target.parse::<Uri>().is_err() {
         return Err(Reason::MalformedHead);
     }
     let is_http11 = request.version == Some(1);
@@ -141,6 +142,7 @@ mod tests {
             "PRI * HTTP/2.0",
             "POST /\u{e9} HTTP/1.1\r\nHost: a",
             "POST  / HTTP/1.1\r\nHost: a",
+            "POST /#a HTTP/1.1\r\nHost: a",
         ] {
             assert_eq!(head(bad), Err(Reason::MalformedHead), "{bad}");
         }

@@ -152,7 +152,10 @@ fn retry(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
         heard.status,
         heard.body
     )?;
-    writeln!(out, "   Alipay delivers it again, up to 8 times in 25 hours. Your app is well again:")?;
+    writeln!(
+        out,
+        "   Alipay delivers it again: up to 7 more times within 25 hours. Your app is well again:"
+    )?;
     stage.backend.refuse(false);
     let heard = stage.post(&notification, 200, "success")?;
     let got = stage.got(StatusCode::NO_CONTENT)?;

@@ -149,7 +149,7 @@ pub(super) const PRIVATE_KEY: &str = "alipay_private_key.pem";
 
 /// `alipay.pem` is the one that the default `sidecar.toml` reads.
 const FILES: [(&str, Content, &str); 8] = [
-    ("alipay.pem", Content::PublicSpkiPem, "public key, PEM: what the default sidecar.toml reads"),
+    ("alipay.pem", Content::PublicSpkiPem, "public key, PEM: for alipay_public_key_files in sidecar.toml"),
     ("alipay_public_key.txt", Content::PublicSpkiBase64, "public key, bare base64: as the console shows it"),
     ("alipay_public_key_pkcs1.pem", Content::PublicPkcs1Pem, "public key, PKCS#1 PEM: for older tools"),
     (
@@ -157,7 +157,7 @@ const FILES: [(&str, Content, &str); 8] = [
         Content::Certificate,
         "public key, self-signed X.509 certificate: as the console's certificate mode has it",
     ),
-    (PRIVATE_KEY, Content::PrivatePkcs8Pem, "PRIVATE key, PKCS#8 PEM: for simulate"),
+    (PRIVATE_KEY, Content::PrivatePkcs8Pem, "PRIVATE key, PKCS#8 PEM: what openssl signs with"),
     ("alipay_private_key_pkcs1.pem", Content::PrivatePkcs1Pem, "PRIVATE key, PKCS#1 PEM: for older tools"),
     (
         "alipay_private_key_pkcs8.txt",

@@ -207,3 +207,13 @@ fn the_demo_goes_as_it_says() {
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }
+
+#[test]
+fn a_hangup_changes_nothing() {
+    let mut running = Running::start(&[]);
+    running.signal("HUP");
+    assert_eq!(running.line("signal")["signal"], "SIGHUP");
+    running.connect().post(&Notification::genuine(Form::V1).body()).is(200, "success");
+    running.signal("TERM");
+    assert!(running.end().0.success());
+}

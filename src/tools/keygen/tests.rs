@@ -59,11 +59,11 @@ fn the_files_are_named_for_what_they_hold() {
         format!("{}: {}", file.path.file_name().unwrap().to_str().unwrap(), file.description)
     };
     insta::assert_snapshot!(files.iter().map(line).collect::<Vec<_>>().join("\n"), @r"
-    alipay.pem: public key, PEM: what the default sidecar.toml reads
+    alipay.pem: public key, PEM: for alipay_public_key_files in sidecar.toml
     alipay_public_key.txt: public key, bare base64: as the console shows it
     alipay_public_key_pkcs1.pem: public key, PKCS#1 PEM: for older tools
     alipayCertPublicKey_RSA2.crt: public key, self-signed X.509 certificate: as the console's certificate mode has it
-    alipay_private_key.pem: PRIVATE key, PKCS#8 PEM: for simulate
+    alipay_private_key.pem: PRIVATE key, PKCS#8 PEM: what openssl signs with
     alipay_private_key_pkcs1.pem: PRIVATE key, PKCS#1 PEM: for older tools
     alipay_private_key_pkcs8.txt: PRIVATE key, bare base64 of PKCS#8: what the SDK for Java takes
     alipay_private_key_pkcs1.txt: PRIVATE key, bare base64 of PKCS#1: what the SDKs for other languages take

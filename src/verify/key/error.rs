@@ -141,7 +141,7 @@ impl fmt::Display for KeyError {
             ),
             Self::ContentKey { bytes } => write!(
                 out,
-                "this is a symmetric key of {bytes} bytes, for AES perhaps: its place is content_key_file; here, {COPY}"
+                "this is a symmetric key of {bytes} bytes, for AES perhaps, not a public key: {COPY}"
             ),
             Self::Nested => write!(out, "this is the base64 of a key file: decode it once"),
             Self::EscapedLineBreaks => {

@@ -15,7 +15,7 @@ fn message() -> impl Strategy<Value = Params> {
         "(a|&|=|&c=|notify_id|version|msg_uid|sign_type|charset|RSA2|1.1|\\}|\\{){0,12}"
             .prop_map(|text| format!("{{\"a\":{}}}", serde_json::to_string(&text).unwrap())),
     ];
-    let memo = prop::option::of("([a-z_]|&|=|&n=){0,12}");
+    let memo = prop::option::of("([a-z_]|&|=|&mm=){0,12}");
     (content, memo, prop::option::of("[a-z]{0,3}")).prop_map(|(content, memo, uid)| {
         let mut params = envelope();
         params.insert("biz_content".to_owned(), content.into_bytes());

@@ -132,7 +132,7 @@ fn what_is_no_key_is_called_by_its_name() {
     XML: this is a page of HTML or XML: copy Alipay's public key (支付宝公钥) from the console
     JSON: this is JSON: copy Alipay's public key (支付宝公钥) from the console
     app_id: this is a number, perhaps an app_id: copy Alipay's public key (支付宝公钥) from the console
-    AES key: this is a symmetric key of 16 bytes, for AES perhaps: its place is content_key_file; here, copy Alipay's public key (支付宝公钥) from the console
+    AES key: this is a symmetric key of 16 bytes, for AES perhaps, not a public key: copy Alipay's public key (支付宝公钥) from the console
     placeholder: this is the placeholder of an example: copy Alipay's public key (支付宝公钥) from the console
     placeholder of a variable: this is the placeholder of an example: copy Alipay's public key (支付宝公钥) from the console
     placeholder that begins well: this is the placeholder of an example: copy Alipay's public key (支付宝公钥) from the console
