@@ -130,13 +130,8 @@ fn genuine(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
     let got = stage.got(StatusCode::NO_CONTENT)?;
     writeln!(out, "   The signature holds, so your app gets clean, typed JSON:")?;
     show(&got, out)?;
-    writeln!(
-        out,
-        "   Your app answers {}, so Alipay hears: {} {}\n",
-        got.status.as_u16(),
-        heard.status,
-        heard.body
-    )
+    answered(&got, &heard, out)?;
+    writeln!(out)
 }
 
 fn retry(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
@@ -145,13 +140,7 @@ fn retry(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
     stage.backend.refuse(true);
     let heard = stage.post(&notification, 200, "fail")?;
     let got = stage.got(StatusCode::INTERNAL_SERVER_ERROR)?;
-    writeln!(
-        out,
-        "   Your app answers {}, so Alipay hears: {} {}",
-        got.status.as_u16(),
-        heard.status,
-        heard.body
-    )?;
+    answered(&got, &heard, out)?;
     writeln!(
         out,
         "   Alipay delivers it again: up to 7 more times within 25 hours. Your app is well again:"
@@ -159,13 +148,8 @@ fn retry(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
     stage.backend.refuse(false);
     let heard = stage.post(&notification, 200, "success")?;
     let got = stage.got(StatusCode::NO_CONTENT)?;
-    writeln!(
-        out,
-        "   Your app answers {}, so Alipay hears: {} {}\n",
-        got.status.as_u16(),
-        heard.status,
-        heard.body
-    )
+    answered(&got, &heard, out)?;
+    writeln!(out)
 }
 
 fn forged(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
@@ -185,6 +169,11 @@ fn forged(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
         "   The signature does not hold: the sender hears {} {}, your app hears nothing.\n",
         heard.status, heard.body
     )
+}
+
+fn answered(got: &Got, heard: &Heard, out: &mut impl Write) -> io::Result<()> {
+    let status = got.status.as_u16();
+    writeln!(out, "   Your app answers {status}, so Alipay hears: {} {}", heard.status, heard.body)
 }
 
 /// Prints the headers that are ours, and the JSON.
