@@ -1,5 +1,6 @@
 //! The rules of keys, with keys and signatures made by others: `rsa`, `rcgen` and openssl.
 
+mod nist;
 mod refusals;
 mod wycheproof;
 
