@@ -6,6 +6,8 @@
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "lengths and counts of a test do not overflow")]
 
+#[path = "suites/forms.rs"]
+mod forms;
 #[path = "suites/graft.rs"]
 mod graft;
 #[path = "suites/key.rs"]
