@@ -1,5 +1,6 @@
 //! The room as a whole: from the form to the JSON.
 
+mod families;
 mod properties;
 
 use super::*;

@@ -1,6 +1,8 @@
 //! The rules of keys, with keys and signatures made by others: `rsa`, `rcgen` and openssl.
 
+mod nist;
 mod refusals;
+mod wycheproof;
 
 use std::sync::LazyLock;
 
