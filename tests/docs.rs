@@ -358,3 +358,27 @@ fn links_lead_to_files_and_no_path_is_of_one_machine() {
     }
     assert!(links > 10);
 }
+
+#[test]
+fn every_test_that_security_md_names_exists() {
+    let mut sources = Vec::new();
+    let mut folders = vec!["src".to_owned(), "tests".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(&folder)).unwrap() {
+            let name = format!("{folder}/{}", entry.unwrap().file_name().into_string().unwrap());
+            if Path::new(&name).extension().is_some_and(|extension| extension == "rs") {
+                sources.push(read(&name));
+            } else if !name.contains("/.") && !name.contains("node_modules") && !name.contains('.') {
+                folders.push(name);
+            }
+        }
+    }
+    let document = Document::parse("SECURITY.md");
+    let attacks = document.table(["attack"; 2]);
+    let names: Vec<String> = attacks.rows.iter().flat_map(|row| quoted(&row[2])).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names.iter().filter(|name| !name.contains('/')) {
+        let is_test = sources.iter().any(|source| source.contains(&format!("fn {name}(")));
+        assert!(is_test, "SECURITY.md names {name}, which is no test");
+    }
+}
