@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use alipay_sidecar::config::{Config, ConfigErrors};
 use alipay_sidecar::server::Server;
@@ -55,6 +55,8 @@ enum Command {
 
 /// The exit code for what the user can mend: configuration, keys, arguments.
 const UNUSABLE: u8 = 2;
+/// How long the end of the process waits for the reader of the log.
+const LAST_LINES: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
@@ -70,7 +72,9 @@ fn run(path: &Path) -> ExitCode {
         Ok(config) => config,
         Err(errors) => return unusable(&errors),
     };
-    log::start(config.log);
+    if let Err(problem) = log::start(config.log) {
+        return complain(&problem, 1);
+    }
     for warning in config.warnings.iter().chain(&config.key_warnings(Timestamp::now())) {
         let place = warning.place.map(|place| format!("{}:{}:{}", warning.file, place.line, place.column));
         warn!(
@@ -82,13 +86,12 @@ fn run(path: &Path) -> ExitCode {
             warning.what
         );
     }
-    match serve(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            error!(event = "stopped", %problem, "the sidecar cannot go on");
-            complain(&problem, 1)
-        }
+    let outcome = serve(config);
+    if let Err(problem) = &outcome {
+        error!(event = "stopped", %problem, "the sidecar cannot go on");
     }
+    log::flush(LAST_LINES);
+    outcome.map_or_else(|problem| complain(&problem, 1), |()| ExitCode::SUCCESS)
 }
 
 /// Serves until the first SIGTERM or SIGINT, drains, and returns.
@@ -119,6 +122,7 @@ async fn first_signal(address: SocketAddr, admin: SocketAddr) -> io::Result<()> 
     tokio::task::spawn_local(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         error!(event = "signal", "a second signal: ending at once");
+        log::flush(LAST_LINES);
         std::process::exit(1);
     });
     Ok(())

@@ -21,7 +21,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
@@ -37,6 +37,8 @@ use crate::translate::catalogue::Catalogue;
 
 /// The memory for bodies that are being put together, in all connections, in bytes.
 const BODY_BUDGET: usize = 32 * 1024 * 1024;
+/// How many host names each worker resolves at once.
+const RESOLVERS: usize = 4;
 /// How long accepting rests when the process is out of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// How long what is answered `fail` at the very end may take to be written.
@@ -102,8 +104,7 @@ impl Server {
     pub fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (phase, phases) = watch::channel(Phase::Serving);
         let config = Arc::clone(&self.shared.config);
-        let main = runtime()?;
-        main.block_on(async {
+        run(async {
             let admin = tokio::net::TcpListener::from_std(self.admin)?;
             let metrics = Arc::clone(&self.shared.metrics);
             tokio::task::spawn_local(admin::serve(
@@ -123,11 +124,10 @@ impl Server {
                 let (listener, shared, phases) =
                     (self.public.try_clone()?, self.shared.clone(), phases.clone());
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
-                let ended = ended.clone();
+                let ended = Ended(ended.clone());
                 workers.push(thread.spawn(move || {
                     let outcome = work(listener, shared, phases);
-                    // The channel has room for all of them.
-                    ended.try_send(()).unwrap_or_default();
+                    drop(ended);
                     outcome
                 })?);
             }
@@ -163,7 +163,7 @@ async fn end(config: &config::Server, phase: &watch::Sender<Phase>, mut endings:
 
 /// The life of a worker's thread.
 fn work(listener: TcpListener, shared: Shared, mut phases: watch::Receiver<Phase>) -> io::Result<()> {
-    runtime()?.block_on(async {
+    run(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let server = &shared.config.server;
         let worker = Rc::new(Worker {
@@ -232,6 +232,24 @@ impl Drop for Place {
     }
 }
 
-fn runtime() -> io::Result<LocalRuntime> {
-    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+/// Tells of the end of a worker when dropped, also by a panic.
+struct Ended(mpsc::Sender<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // The channel has room for all workers.
+        self.0.try_send(()).unwrap_or_default();
+    }
+}
+
+/// Runs `future` on an event loop of this thread.
+///
+/// The loop does not wait for what it left on helper threads, which is the resolution of host names: where a name
+/// server hangs, that takes longer than any drain.
+fn run<T>(future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(RESOLVERS).build_local(LocalOptions::default())?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    outcome
 }

@@ -113,7 +113,10 @@ impl Telemetry {
     pub fn record(&self, line: &Line, outcome: &Result<Delivery, Rejection>) {
         let handling = line.start.elapsed().saturating_sub(line.exchange.time);
         let reason = outcome.as_ref().err().map(Rejection::reason);
-        self.metrics.notification(reason, line.method_index);
+        // What was verified and not translated has a name all the same.
+        let verified = line.msg_method.as_deref().filter(|_| line.form.is_some());
+        let method = line.method_index.or_else(|| self.metrics.method_index(verified?));
+        self.metrics.notification(reason, method);
         self.metrics.handled(handling);
         if let Some(form) = line.form {
             self.metrics.signature_form(form);

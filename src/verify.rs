@@ -106,7 +106,7 @@ pub fn verify(
         return Err(Reason::HashNotAllowed.because("sign_type is RSA (SHA-1) and verify.allow_sha1 is false"));
     }
     let keys = keyring.keys(claims.app_id);
-    let proof = prove(&form, &claims, keys.unwrap_or(keyring.decoy()), policy);
+    let proof = prove(&form, &claims, keys.unwrap_or_else(|| keyring.decoy(claims.app_id)), policy);
     if keys.is_none() {
         return Err(Reason::UnknownApp.into());
     }

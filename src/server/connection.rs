@@ -40,7 +40,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, worker: Rc<Worker
     let service = service_fn(|request| {
         let (worker, state) = (Rc::clone(&worker), Rc::clone(&state));
         async move {
-            let response = answer(request, peer, &worker).await;
+            let response = answer(request, peer, &worker, &state).await;
             state.answered();
             Ok::<_, Infallible>(response)
         }
@@ -67,14 +67,22 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, worker: Rc<Worker
     })
     .await;
     let (stream, is_mid_request) = connection.into_parts().io.into_inner().into_stream();
-    drop(close(stream, is_mid_request, state.shut.get(), peer, &worker).await);
+    let close = close(stream, is_mid_request, state.shut.get(), peer, &worker);
+    // Whether it ends well or in time is the sender's affair.
+    drop(timeout(LINGER_TIME, close).await);
 }
 
-async fn answer(request: Request<Incoming>, peer: SocketAddr, worker: &Worker) -> Response<Full<Bytes>> {
+async fn answer(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    worker: &Worker,
+    state: &State,
+) -> Response<Full<Bytes>> {
     // After chunks no second request is read: where they end, two readers may disagree.
     let is_last = request.version() < Version::HTTP_11 || request.headers().contains_key(TRANSFER_ENCODING);
     let mut response = worker.gateway.answer(request, peer, &worker.drain).await;
-    if is_last {
+    // Nor where a body was refused unread.
+    if is_last || state.is_unread() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -96,14 +104,9 @@ async fn close(
     if shut.is_some() || is_mid_request {
         let mut discarded = [0; 4096];
         let mut left = LINGER_BYTES;
-        drop(
-            timeout(LINGER_TIME, async {
-                while left > 0 && matches!(stream.read(&mut discarded).await, Ok(1..)) {
-                    left = left.saturating_sub(discarded.len());
-                }
-            })
-            .await,
-        );
+        while left > 0 && matches!(stream.read(&mut discarded).await, Ok(1..)) {
+            left = left.saturating_sub(discarded.len());
+        }
     }
     Ok(())
 }

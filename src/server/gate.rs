@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) waiting: Cell<Waiting>,
     /// Why the gate is shut: the head that came cannot be let through.
     pub(super) shut: Cell<Option<Reason>>,
+    /// How many more bytes of the present request may pass.
+    may_pass: Cell<u64>,
     reader: Cell<Option<Waker>>,
 }
 
@@ -39,8 +41,14 @@ impl State {
         Rc::new(Self {
             waiting: Cell::new(Waiting::Idle(Instant::now())),
             shut: Cell::new(None),
+            may_pass: Cell::new(0),
             reader: Cell::new(None),
         })
+    }
+
+    /// Whether the present request has a body that was not read to its end.
+    pub(super) fn is_unread(&self) -> bool {
+        self.may_pass.get() > 0
     }
 
     /// The request was answered: the next may come.
@@ -60,18 +68,16 @@ pub(super) struct Gate {
     held: Vec<u8>,
     /// How far `held` was searched for the end of a head.
     checked: usize,
-    /// How many more bytes of the present request may pass.
-    may_pass: u64,
 }
 
 impl Gate {
     pub(super) fn new(stream: TcpStream, state: Rc<State>) -> Self {
-        Self { stream, state, held: Vec::new(), checked: 0, may_pass: 0 }
+        Self { stream, state, held: Vec::new(), checked: 0 }
     }
 
     /// The stream, and whether the sender may still be sending what nobody will read.
     pub(super) fn into_stream(self) -> (TcpStream, bool) {
-        let is_mid_request = self.may_pass > 0 || !self.held.is_empty();
+        let is_mid_request = self.state.is_unread() || !self.held.is_empty();
         (self.stream, is_mid_request)
     }
 
@@ -80,10 +86,10 @@ impl Gate {
         if let Some(length) = head::end(bytes, &mut self.checked)? {
             let framing = head::check(bytes.get(..length).unwrap_or_default())?;
             self.checked = 0;
-            self.may_pass = match framing {
+            self.state.may_pass.set(match framing {
                 Framing::Length(body) => u64::try_from(length).unwrap_or(u64::MAX).saturating_add(body),
                 Framing::Chunked => u64::MAX,
-            };
+            });
             self.state.waiting.set(Waiting::Answer);
         } else if bytes != b"\r\n" && matches!(self.state.waiting.get(), Waiting::Idle(_)) {
             // An empty line before a request begins none: RFC 9112, 2.2.
@@ -94,9 +100,10 @@ impl Gate {
 
     /// Takes `length` bytes, or as many as may, off what may pass.
     fn take(&mut self, length: usize) -> usize {
-        let length = usize::try_from(self.may_pass).unwrap_or(usize::MAX).min(length);
-        if self.may_pass != u64::MAX {
-            self.may_pass = self.may_pass.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
+        let may_pass = self.state.may_pass.get();
+        let length = usize::try_from(may_pass).unwrap_or(usize::MAX).min(length);
+        if may_pass != u64::MAX {
+            self.state.may_pass.set(may_pass.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX)));
         }
         length
     }
@@ -120,7 +127,7 @@ impl Gate {
         if came.is_empty() {
             return Poll::Ready(Ok(Read::End));
         }
-        if self.may_pass == 0 && self.held.is_empty() {
+        if !self.state.is_unread() && self.held.is_empty() {
             // As a rule a whole head comes at once, and is not copied.
             if let Err(reason) = self.admit(came) {
                 self.state.shut.set(Some(reason));
@@ -148,11 +155,11 @@ impl AsyncRead for Gate {
     ) -> Poll<io::Result<()>> {
         let gate = self.get_mut();
         loop {
-            if gate.may_pass == 0 && matches!(gate.state.waiting.get(), Waiting::Answer) {
+            if !gate.state.is_unread() && matches!(gate.state.waiting.get(), Waiting::Answer) {
                 gate.state.reader.set(Some(context.waker().clone()));
                 return Poll::Pending;
             }
-            if gate.may_pass == 0 && gate.checked < gate.held.len() {
+            if !gate.state.is_unread() && gate.checked < gate.held.len() {
                 let held = std::mem::take(&mut gate.held);
                 if let Err(reason) = gate.admit(&held) {
                     gate.state.shut.set(Some(reason));
@@ -163,7 +170,7 @@ impl AsyncRead for Gate {
                 // To hyper this is the end of an idle connection: it says nothing, so that we can.
                 return Poll::Ready(Ok(()));
             }
-            if gate.may_pass > 0 && !gate.held.is_empty() {
+            if gate.state.is_unread() && !gate.held.is_empty() {
                 gate.pass_held(buf);
                 return Poll::Ready(Ok(()));
             }

@@ -87,9 +87,10 @@ fn is_host(value: &[u8]) -> bool {
         && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(byte))
 }
 
-/// Digits and nothing else: no sign, no list, no white space.
+/// Digits and nothing else: no sign, no list, no white space. More than 18 of them are no length of anything.
 fn content_length(value: &[u8]) -> Result<u64, Reason> {
-    let digits = str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_length = |text: &&str| text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = str::from_utf8(value).ok().filter(is_length);
     digits.and_then(|digits| digits.parse().ok()).ok_or(Reason::MalformedHead)
 }
 
@@ -128,6 +129,8 @@ mod tests {
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1",
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ",
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000000000",
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked",
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",

@@ -1,22 +1,28 @@
 //! The log: one JSON line a notification, and a line for each event in the life of the process.
 
+mod writer;
+
 use std::io;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use self::writer::Queue;
+pub(crate) use self::writer::dropped;
+pub use self::writer::flush;
 use super::{Line, milliseconds, outcome_label, severity};
 use crate::config::{self, LogFormat};
 use crate::deliver::Delivery;
 use crate::rejection::{Rejection, Severity};
 use crate::verify::SignedForm;
 
-/// Starts the log of the process on standard output.
+/// Starts the log of the process on standard output. [`flush`] it before the process ends.
 ///
+/// Nothing waits for the reader of the log: where it is too slow, lines are dropped and counted.
 /// A panic is logged with its place only: its message might hold what came from outside.
-pub fn start(log: config::Log) {
+pub fn start(log: config::Log) -> io::Result<()> {
     let builder =
-        tracing_subscriber::fmt().with_max_level(log.level).with_target(false).with_writer(io::stdout);
+        tracing_subscriber::fmt().with_max_level(log.level).with_target(false).with_writer(Queue::start()?);
     match log.format {
         LogFormat::Json => {
             builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
@@ -27,6 +33,7 @@ pub fn start(log: config::Log) {
         let place = panic.location().map(ToString::to_string);
         error!(event = "panic", place, "a defect: please report this line");
     }));
+    Ok(())
 }
 
 /// Writes the line of one notification.

@@ -10,7 +10,7 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, opts,
 };
 
-use super::outcome_label;
+use super::{log, outcome_label};
 use crate::rejection::Reason;
 use crate::verify::SignedForm;
 
@@ -30,6 +30,7 @@ pub struct Metrics {
     forms: [IntCounter; 2],
     upstream_seconds: Histogram,
     handling_seconds: Histogram,
+    log_lines_dropped: IntCounter,
     in_flight_gauge: IntGauge,
     connections_gauge: IntGauge,
     in_flight: Arc<AtomicUsize>,
@@ -71,6 +72,10 @@ impl Metrics {
                 "Time a request took, less the upstream's.",
                 HANDLING_BUCKETS,
             )?,
+            log_lines_dropped: IntCounter::new(
+                "alipay_sidecar_log_lines_dropped_total",
+                "Lines not written because the reader of the log was too slow.",
+            )?,
             in_flight_gauge: IntGauge::new("alipay_sidecar_in_flight", "Deliveries in flight.")?,
             connections_gauge: IntGauge::new(
                 "alipay_sidecar_connections",
@@ -90,6 +95,7 @@ impl Metrics {
         registry.register(Box::new(forms))?;
         registry.register(Box::new(metrics.upstream_seconds.clone()))?;
         registry.register(Box::new(metrics.handling_seconds.clone()))?;
+        registry.register(Box::new(metrics.log_lines_dropped.clone()))?;
         registry.register(Box::new(metrics.in_flight_gauge.clone()))?;
         registry.register(Box::new(metrics.connections_gauge.clone()))?;
         registry.register(Box::new(build_info))?;
@@ -127,6 +133,11 @@ impl Metrics {
         ])
     }
 
+    /// The index of the message `method` in the catalogue.
+    pub(crate) fn method_index(&self, method: &str) -> Option<usize> {
+        self.methods.iter().position(|known| known == method)
+    }
+
     /// Counts the form in which a signature held.
     pub(crate) fn signature_form(&self, form: SignedForm) {
         let [v1, v2] = &self.forms;
@@ -147,6 +158,8 @@ impl Metrics {
     /// All figures in the text format of Prometheus.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         let gauge = |count: &AtomicUsize| i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        let dropped = log::dropped();
+        self.log_lines_dropped.inc_by(dropped.saturating_sub(self.log_lines_dropped.get()));
         self.in_flight_gauge.set(gauge(&self.in_flight));
         self.connections_gauge.set(gauge(&self.connections));
         TextEncoder::new().encode_to_string(&self.registry.gather())

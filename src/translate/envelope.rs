@@ -52,6 +52,7 @@ impl<'f> Envelope<'f> {
                 b"version" => Some(&mut version),
                 b"utc_timestamp" => Some(&mut utc_timestamp),
                 b"biz_content" => Some(&mut biz_content),
+                b"encrypt_type" if value.is_empty() => continue,
                 b"encrypt_type" => return Err(Reason::EncryptedContent.into()),
                 b"sign" | b"sign_type" | b"charset" => continue,
                 _ => None,

@@ -63,7 +63,8 @@ fn message(form: &Form) -> Result<(&[u8], Option<u64>), Rejection> {
     required(form, "notify_id", is_notify_id)?;
     required(form, "version", |value| matches!(value, b"1.0" | b"1.1"))?;
     let encrypted = match form.get("encrypt_type") {
-        None => false,
+        // An empty one says what a missing one says, whether it was signed or is dropped.
+        None | Some([]) => false,
         Some(value) if one_of(value, &["AES", "AES_V2", "SM4"]) => true,
         Some(_) => return Err(malformed("encrypt_type")),
     };

@@ -1,6 +1,7 @@
 //! The public keys of every app, parsed once, when the configuration is read.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use super::key::PublicKey;
@@ -28,9 +29,12 @@ impl Keyring {
         self.apps.get(*place).map(|app| app.keys.as_slice())
     }
 
-    /// The keys that are tried for an app that is not ours, so that time does not tell which apps are.
-    pub(super) fn decoy(&self) -> &[Arc<PublicKey>] {
-        self.apps.first().map(|app| app.keys.as_slice()).unwrap_or_default()
+    /// The keys that are tried for an app that is not ours: those of one that is, chosen by the `app_id` and by
+    /// chance, so that time does not tell which apps are configured.
+    pub(super) fn decoy(&self, app_id: &[u8]) -> &[Arc<PublicKey>] {
+        let hash = usize::try_from(self.places.hasher().hash_one(app_id)).unwrap_or_default();
+        let place = hash.checked_rem(self.apps.len()).unwrap_or_default();
+        self.apps.get(place).map(|app| app.keys.as_slice()).unwrap_or_default()
     }
 
     /// Every app with its keys, in the order of the configuration.

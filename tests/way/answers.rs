@@ -139,7 +139,7 @@ fn an_unmet_expectation_is_417() {
 fn a_body_over_the_cap_is_413_before_it_is_read() {
     let way = Way::start();
     is_answered(&way, Client::head(256 * 1024 + 1, ""), 413, "body_too_large");
-    is_answered(&way, Client::head(usize::MAX / 2, ""), 413, "body_too_large");
+    is_answered(&way, Client::head(999_999_999_999_999_999, ""), 413, "body_too_large");
     // With chunks, as soon as they are too many.
     let head = Client::head(0, "Transfer-Encoding: chunked\r\n").replace("Content-Length: 0\r\n", "");
     let chunk = format!("10000\r\n{}\r\n", "a".repeat(0x10000));
