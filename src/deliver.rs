@@ -17,6 +17,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use tokio::time::{Instant, timeout};
 
+pub use self::pool::Idle;
 use self::pool::{Failure, Pool};
 use self::trace::TraceContext;
 use crate::config;
@@ -66,10 +67,16 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// The upstream of `config`. `in_flight` counts the deliveries of all workers.
-    pub fn new(config: config::Upstream, in_flight: Arc<AtomicUsize>) -> Result<Self, hyper::http::Error> {
+    /// The upstream of `config`, as the worker of this number sees it. All workers share `idle`, and count their
+    /// deliveries in `in_flight`.
+    pub fn new(
+        config: config::Upstream,
+        worker: usize,
+        idle: Idle,
+        in_flight: Arc<AtomicUsize>,
+    ) -> Result<Self, hyper::http::Error> {
         let host = HeaderValue::from_str(&config.url.authority)?;
-        let pool = Pool::new(config.url.host.clone(), config.url.port, config.connect_timeout);
+        let pool = Pool::new(&config, worker, idle);
         Ok(Self { config, host, pool: Rc::new(pool), in_flight })
     }
 

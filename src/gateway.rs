@@ -13,7 +13,7 @@ use hyper::{Request, Response, StatusCode};
 use crate::ack::ack;
 use crate::config::Config;
 use crate::deliver::trace::TraceContext;
-use crate::deliver::{Delivery, Upstream};
+use crate::deliver::{Delivery, Idle, Upstream};
 use crate::receive::{Budget, receive};
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
@@ -31,6 +31,8 @@ pub struct Shared {
     pub translator: Arc<Translator>,
     /// The memory for bodies that are being put together.
     pub budget: Budget,
+    /// The idle connections to the upstream.
+    pub idle: Idle,
     /// The counters.
     pub metrics: Arc<Metrics>,
 }
@@ -43,9 +45,10 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// The way of one worker.
-    pub fn new(shared: Shared) -> Result<Self, hyper::http::Error> {
-        let upstream = Upstream::new(shared.config.upstream.clone(), shared.metrics.in_flight())?;
+    /// The way of the worker of this number.
+    pub fn new(shared: Shared, worker: usize) -> Result<Self, hyper::http::Error> {
+        let upstream = shared.config.upstream.clone();
+        let upstream = Upstream::new(upstream, worker, shared.idle.clone(), shared.metrics.in_flight())?;
         let telemetry = Telemetry::new(Arc::clone(&shared.metrics));
         Ok(Self { shared, upstream, telemetry })
     }

@@ -28,6 +28,7 @@ use tracing::{error, info, warn};
 
 use self::drain::{Drain, Phase};
 use crate::config::{self, Config};
+use crate::deliver::Idle;
 use crate::gateway::{Gateway, Shared};
 use crate::receive::Budget;
 use crate::rejection::Reason;
@@ -75,14 +76,16 @@ impl Server {
             io::Error::other(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
         let metrics = Arc::new(Metrics::new(catalogue.methods()).map_err(io::Error::other)?);
+        let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let config::Translate { on_mismatch, unknown_methods } = config.translate;
         Ok(Self {
             public: bind("server.listen", config.server.listen)?,
             admin: bind("admin.listen", config.admin.listen)?,
-            workers: thread::available_parallelism().map_or(1, NonZero::get),
+            workers,
             shared: Shared {
                 translator: Arc::new(Translator::new(catalogue, on_mismatch, unknown_methods)),
                 budget: Budget::new(BODY_BUDGET),
+                idle: Idle::new(workers),
                 config: Arc::new(config),
                 metrics,
             },
@@ -126,7 +129,7 @@ impl Server {
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
                 let ended = Ended(ended.clone());
                 workers.push(thread.spawn(move || {
-                    let outcome = work(listener, shared, phases);
+                    let outcome = work(listener, shared, number, phases);
                     drop(ended);
                     outcome
                 })?);
@@ -162,7 +165,12 @@ async fn end(config: &config::Server, phase: &watch::Sender<Phase>, mut endings:
 }
 
 /// The life of a worker's thread.
-fn work(listener: TcpListener, shared: Shared, mut phases: watch::Receiver<Phase>) -> io::Result<()> {
+fn work(
+    listener: TcpListener,
+    shared: Shared,
+    number: usize,
+    mut phases: watch::Receiver<Phase>,
+) -> io::Result<()> {
     run(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let server = &shared.config.server;
@@ -172,7 +180,7 @@ fn work(listener: TcpListener, shared: Shared, mut phases: watch::Receiver<Phase
             max_connections: server.max_connections,
             keep_alive: server.keep_alive,
             header_timeout: server.header_timeout,
-            gateway: Gateway::new(shared).map_err(io::Error::other)?,
+            gateway: Gateway::new(shared, number).map_err(io::Error::other)?,
         });
         tokio::select! {
             () = accept(&listener, &worker) => {}

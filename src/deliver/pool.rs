@@ -1,34 +1,46 @@
-//! Keep-alive connections to the one upstream of one worker.
+//! Keep-alive connections to the one upstream.
 //!
-//! A general client pools by host, locks, and cannot say whether a byte of the answer came. Here there is one host
-//! and one thread, and that question decides whether a request may be sent a second time.
+//! A general client pools by host, and cannot say whether a byte of the answer came. Here there is one host, and that
+//! question decides whether a request may be sent a second time. And upstreams may be old: many serve each connection
+//! with a thread of its own, so a connection that is kept idle must never keep another one waiting.
 
-use std::cell::{Cell, RefCell};
+mod counted;
+mod idle;
+
+use std::cell::Cell;
 use std::error::Error;
-use std::io;
-use std::pin::Pin;
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::client::conn::http1::Builder;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
+
+use self::counted::{Answer, Counted};
+use self::idle::Connection;
+pub use self::idle::Idle;
+use crate::config;
 
 /// The longest head of an answer.
 const MAX_HEAD: usize = 16 * 1024;
-/// The most that may come before an answer's head is complete: bounds the interim (1xx) answers before it.
-const MAX_BEFORE_HEAD: usize = 64 * 1024;
 /// How much of an answer's body is read, to make its connection fit for the next request.
 const MAX_DRAIN: usize = 64 * 1024;
 /// How long reading that rest may take.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// How long a new connection waits for its answer before idle ones give way.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a kept connection may take to be ready for the next request.
+const READY_TIME: Duration = Duration::from_millis(20);
+/// How often connections are looked for that were idle for too long.
+const SWEEP_TIME: Duration = Duration::from_secs(1);
 
 /// Why no status came back.
 #[derive(Debug)]
@@ -39,29 +51,27 @@ pub(super) enum Failure {
     Broken(Box<dyn Error + Send + Sync>),
 }
 
-/// The idle connections to one address.
+/// The connections of one worker to the upstream.
 pub(super) struct Pool {
     host: String,
     port: u16,
     connect_timeout: Duration,
-    idle: RefCell<Vec<Connection>>,
-}
-
-struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    answer: Rc<Answer>,
-}
-
-/// What came over a connection since the last request.
-#[derive(Default)]
-struct Answer {
-    bytes: Cell<usize>,
-    has_head: Cell<bool>,
+    worker: usize,
+    idle: Idle,
+    /// Whether a task looks after the connections that this worker left idle.
+    is_swept: Cell<bool>,
 }
 
 impl Pool {
-    pub(super) fn new(host: String, port: u16, connect_timeout: Duration) -> Self {
-        Self { host, port, connect_timeout, idle: RefCell::default() }
+    pub(super) fn new(upstream: &config::Upstream, worker: usize, idle: Idle) -> Self {
+        Self {
+            host: upstream.url.host.clone(),
+            port: upstream.url.port,
+            connect_timeout: upstream.connect_timeout,
+            worker,
+            idle,
+            is_swept: Cell::new(false),
+        }
     }
 
     /// Sends `request` and returns the status of the answer, whose body is read and dropped on the side.
@@ -74,29 +84,36 @@ impl Pool {
         resent: &mut bool,
     ) -> Result<StatusCode, Failure> {
         if let Some(connection) = self.reuse().await {
-            let answer = Rc::clone(&connection.answer);
-            match self.send_over(connection, request.clone()).await {
-                Err(_) if answer.bytes.get() == 0 => *resent = true,
+            let answer = Arc::clone(&connection.answer);
+            match self.send_over(connection, request.clone(), pending()).await {
+                Err(_) if !answer.has_begun() => *resent = true,
                 outcome => return outcome,
             }
         }
         let connection = self.connect().await?;
-        self.send_over(connection, request).await
+        self.send_over(connection, request, sleep(PATIENCE)).await
     }
 
+    /// Sends `request` over `connection`. When `patience` ends before the answer, idle connections give way: an
+    /// upstream with a thread for each connection may have its threads waiting on those.
     async fn send_over(
         self: &Rc<Self>,
         mut connection: Connection,
         request: Request<Full<Bytes>>,
+        patience: impl Future<Output = ()>,
     ) -> Result<StatusCode, Failure> {
-        connection.answer.bytes.set(0);
-        connection.answer.has_head.set(false);
-        let response = connection
-            .sender
-            .send_request(request)
-            .await
-            .map_err(|error| Failure::Broken(Box::new(error)))?;
-        connection.answer.has_head.set(true);
+        connection.answer.expect();
+        let mut response = pin!(connection.sender.send_request(request));
+        let response = tokio::select! {
+            biased;
+            response = &mut response => response,
+            () = patience => {
+                let _waiting = self.idle.give_way();
+                response.await
+            }
+        };
+        let response = response.map_err(|error| Failure::Broken(Box::new(error)))?;
+        connection.answer.has_come();
         let (head, body) = response.into_parts();
         if body.is_end_stream() {
             self.keep(connection);
@@ -114,27 +131,39 @@ impl Pool {
     /// An idle connection that is still open, as far as can be told.
     async fn reuse(&self) -> Option<Connection> {
         loop {
-            let mut connection = self.idle.borrow_mut().pop()?;
-            if connection.sender.ready().await.is_ok() {
+            let mut connection = self.idle.take(self.worker)?;
+            // One whose last request the upstream never read to its end does not get ready.
+            if let Ok(Ok(())) = timeout(READY_TIME, connection.sender.ready()).await {
                 return Some(connection);
             }
         }
     }
 
-    fn keep(&self, connection: Connection) {
-        if !connection.sender.is_closed() {
-            self.idle.borrow_mut().push(connection);
+    fn keep(self: &Rc<Self>, connection: Connection) {
+        if connection.sender.is_closed() || !self.idle.put(self.worker, connection) {
+            return;
+        }
+        if !self.is_swept.replace(true) {
+            let pool = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                while pool.idle.expire(pool.worker, Instant::now()) {
+                    sleep(SWEEP_TIME).await;
+                }
+                pool.is_swept.set(false);
+            });
         }
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
         let stream = timeout(self.connect_timeout, TcpStream::connect((self.host.as_str(), self.port)))
             .await
-            .map_err(|_elapsed| Failure::Unreachable("no connection within upstream.connect_timeout".into()))?
+            .map_err(|_elapsed| {
+                Failure::Unreachable("no address or no connection within upstream.connect_timeout".into())
+            })?
             .map_err(|error| Failure::Unreachable(Box::new(error)))?;
         stream.set_nodelay(true).map_err(|error| Failure::Unreachable(Box::new(error)))?;
-        let answer = Rc::<Answer>::default();
-        let io = Counted { stream, answer: Rc::clone(&answer) };
+        let answer = Arc::<Answer>::default();
+        let io = Counted { stream, answer: Arc::clone(&answer) };
         let (sender, driver) = Builder::new()
             .max_buf_size(MAX_HEAD)
             .handshake(TokioIo::new(io))
@@ -149,7 +178,7 @@ impl Pool {
 /// Reads the rest of an answer, and says whether it came to its end within bounds.
 async fn drain(mut body: Incoming) -> bool {
     let mut read: usize = 0;
-    while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let Ok(frame) = frame else { return false };
         read = read.saturating_add(frame.data_ref().map_or(0, Bytes::len));
         if read > MAX_DRAIN {
@@ -157,57 +186,4 @@ async fn drain(mut body: Incoming) -> bool {
         }
     }
     true
-}
-
-/// A stream that counts the bytes of the answer, and ends where there are too many before its head.
-struct Counted {
-    stream: TcpStream,
-    answer: Rc<Answer>,
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(context, buf);
-        let read = buf.filled().len().saturating_sub(before);
-        self.answer.bytes.set(self.answer.bytes.get().saturating_add(read));
-        if !self.answer.has_head.get() && self.answer.bytes.get() > MAX_BEFORE_HEAD {
-            return Poll::Ready(Err(io::Error::other("too many bytes before the head of the answer")));
-        }
-        outcome
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }

@@ -35,7 +35,11 @@ impl Way {
 
     /// A sidecar with `settings`, as pairs of table and line.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
-        let upstream = Upstream::start();
+        Self::before(Upstream::start(), settings)
+    }
+
+    /// A sidecar in front of `upstream`, with `settings`.
+    pub(crate) fn before(upstream: Upstream, settings: &[(&str, &str)]) -> Self {
         let url = format!("http://{}/app", upstream.address);
         Self::launch(upstream, &url, settings)
     }

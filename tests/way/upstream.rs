@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use crate::support::Way;
 use crate::support::alipay::{Form, Notification, key};
 use crate::support::client::Client;
-use crate::support::upstream::Act;
+use crate::support::upstream::{Act, Upstream};
 
 fn genuine() -> Notification {
     Notification::genuine(Form::V1)
@@ -217,4 +217,34 @@ fn a_verified_notification_is_delivered_though_the_sender_hangs_up() {
     // It is counted as accepted, which it only is when the upstream's answer was heard.
     let accepted = (0..1_000_000).any(|_| way.count("") == 1);
     assert!(accepted);
+}
+
+#[test]
+fn an_upstream_with_one_thread_is_never_kept_waiting_by_an_idle_connection() {
+    let way = Way::before(Upstream::with_one_thread(), &[]);
+    // One after the other: each over a connection of its own, so that all workers take part.
+    for _ in 0..12 {
+        way.post(&genuine()).is(200, "success");
+        way.upstream.got();
+    }
+    // And all at once.
+    let body = genuine().body();
+    let mut clients: Vec<Client> = (0..12).map(|_| way.connect()).collect();
+    for client in &mut clients {
+        client.send(format!("{}{body}", Client::head(body.len(), "")));
+    }
+    for client in &mut clients {
+        client.answer().is(200, "success");
+        way.upstream.got();
+    }
+}
+
+#[test]
+fn an_idle_connection_to_the_upstream_is_closed_in_time() {
+    let way = Way::before(Upstream::with_one_thread(), &[]);
+    way.post(&genuine()).is(200, "success");
+    // The only thread of the upstream is free for another client as soon as the idle connection is closed.
+    let mut other = Client::connect(way.upstream.address);
+    other.send("POST /other HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
+    assert_eq!(other.answer().status, 204);
 }

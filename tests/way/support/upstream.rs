@@ -69,7 +69,17 @@ struct Script {
 }
 
 impl Upstream {
+    /// An upstream that serves each connection with a thread of its own.
     pub(crate) fn start() -> Self {
+        Self::with(true)
+    }
+
+    /// An upstream with one thread: while one connection is open, no other is served.
+    pub(crate) fn with_one_thread() -> Self {
+        Self::with(false)
+    }
+
+    fn with(has_threads: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let script = Arc::new(Script::default());
@@ -78,7 +88,12 @@ impl Upstream {
         thread::spawn(move || {
             for (connection, stream) in listener.incoming().enumerate() {
                 let (script, sender) = (Arc::clone(&shared), sender.clone());
-                thread::spawn(move || serve(stream.unwrap(), connection, &script, &sender));
+                let serve = move || serve(stream.unwrap(), connection, &script, &sender);
+                if has_threads {
+                    thread::spawn(serve);
+                } else {
+                    serve();
+                }
             }
         });
         Self { address, script, got }
