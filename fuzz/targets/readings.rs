@@ -1,7 +1,8 @@
-//! One signed text, read as two notifications: if both pass the whole way to the upstream, they are one.
+//! One signed text, read as many notifications: those that pass the whole way to the upstream are one and the same.
 //!
 //! This is where forgeries come from, since nothing in the signed text is escaped. The input is the text, with where
-//! it is *not* to be cut at `&` in each of two readings, and what is put beside the signed parameters.
+//! it is *not* to be cut at `&`, and two ways to put something beside the signed parameters. Each cut is also made
+//! where it was not to be, and left out where it was.
 #![no_main]
 
 use alipay_sidecar::verify::SignedForm;
@@ -9,18 +10,21 @@ use alipay_sidecar_fuzz::{Pairs, TRANSLATOR, body, example, judge, sign, signed,
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(init: genuine_ones_pass(), |bytes: &[u8]| {
-    let Some(([flags, masks @ ..], signed_text)) = bytes.split_first_chunk::<17>() else { return };
-    let (mask_a, mask_b) = masks.split_at(8);
-    let (beside_a, beside_b) = (flags & 0x0f, flags >> 4);
-    let readings = [(mask_a, beside_a), (mask_b, beside_b)];
-    let readings = readings.map(|(mask, beside)| reading(signed_text, mask, beside));
-    if readings.iter().all(Option::is_none) {
+    let Some(([beside, joined @ ..], signed_text)) = bytes.split_first_chunk::<9>() else { return };
+    let joined = u64::from_le_bytes(*joined);
+    let cuts = signed_text.iter().filter(|byte| **byte == b'&').count().min(64);
+    let all = (0..cuts).map(|cut| joined ^ 1 << cut).chain([joined]);
+    let all = all.flat_map(|joined| [(joined, beside & 0x0f), (joined, beside >> 4)]);
+    let readings: Vec<_> = all.filter_map(|(joined, beside)| reading(signed_text, joined, beside)).collect();
+    if readings.is_empty() {
         return;
     }
     let signature = sign(signed_text);
-    let [a, b] = readings.map(|reading| pass(reading?, &signature, signed_text));
-    if let (Some(a), Some(b)) = (a, b) {
-        assert_eq!(a, b, "one signed text, two notifications");
+    let mut passed = readings.into_iter().filter_map(|pairs| pass(pairs, &signature, signed_text));
+    if let Some(one) = passed.next() {
+        for other in passed {
+            assert_eq!(one, other, "one signed text, two notifications");
+        }
     }
 });
 
@@ -30,20 +34,20 @@ fn genuine_ones_pass() {
         let pairs =
             example("1").into_iter().filter(|(name, _)| form == SignedForm::V2 || *name != b"sign_type");
         let text = text(&pairs.map(|(name, value)| (name.to_vec(), value.to_vec())).collect());
-        let reading = reading(&text, &[0; 8], sign_type).expect("each piece has a `=`");
+        let reading = reading(&text, 0, sign_type).expect("each piece has a `=`");
         let (passed_in, _) = pass(reading, &sign(&text), &text).expect("a genuine notification");
         assert_eq!(passed_in, form);
     }
 }
 
-/// Cuts `text` into pairs at each `&` whose bit in `mask` is not set, and adds unsigned pairs.
-fn reading(text: &[u8], mask: &[u8], beside: u8) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+/// Cuts `text` into pairs at each `&` whose bit in `joined` is not set, and puts unsigned pairs beside them.
+fn reading(text: &[u8], joined: u64, beside: u8) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut pieces: Vec<Vec<u8>> = Vec::new();
     for (nth, piece) in text.split(|byte| *byte == b'&').enumerate() {
-        // The first piece is number 0, and begins a pair; the `&` before piece n has bit n - 1.
-        let bit = nth.checked_sub(1).map(|bit| bit % 64);
+        // The first piece begins a pair; the `&` before piece n has bit n - 1.
+        let is_joined = (1..=64).contains(&nth) && joined >> (nth - 1) & 1 == 1;
         match pieces.last_mut() {
-            Some(last) if bit.is_some_and(|bit| mask[bit / 8] >> (bit % 8) & 1 == 1) => {
+            Some(last) if is_joined => {
                 last.push(b'&');
                 last.extend_from_slice(piece);
             }
