@@ -11,9 +11,11 @@ VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv t
 NODE_MODULES := $(INTEROP)/alipay-sdk/node_modules
 DENY_VERSION := 0.20.2
 DENY := $(TARGET)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+FUZZ_VERSION := 0.13.2
+FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages lint fmt deny build clean
+.PHONY: help demo test test-deps packages lint fmt deny fuzz fuzz-smoke build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +25,7 @@ demo: ## build it and watch it work on loopback; ONCE=1 ends by itself
 
 test: test-deps lint deny ## install what the tests need, and pass them all
 	$(CARGO) test --locked
+	@$(MAKE) --no-print-directory fuzz-smoke
 	@echo "make test: passed"
 	@if [ -s $(SKIPPED) ]; then cat $(SKIPPED); fi
 
@@ -42,6 +45,14 @@ fmt: ## format the code
 deny: $(DENY) ## licences, sources, duplicates and advisories of the dependencies
 	$(DENY) --locked check bans licenses sources
 	@scripts/advisories $(DENY) $(SKIPPED)
+
+fuzz: packages ## look for inputs that break a law, FUZZ_SECONDS=600 for each target
+	@scripts/fuzz $(CARGO) $(abspath $(TARGET)) $(FUZZ_VERSION) $(FUZZ_SECONDS)
+
+# A few seconds each, after all else: a test that fails says more than the fuzzer.
+fuzz-smoke: packages ## 20,000 inputs for each fuzz target
+	@$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
+	@scripts/fuzz $(CARGO) $(abspath $(TARGET)) $(FUZZ_VERSION) 15 20000 $(abspath $(SKIPPED))
 
 build: ## the release binary
 	$(CARGO) build --release --locked

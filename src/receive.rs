@@ -39,6 +39,14 @@ pub struct Received {
     pub(crate) bytes: usize,
 }
 
+impl Received {
+    /// Reads `body`, which holds at most `max_params` parameters.
+    pub fn parse(body: &[u8], max_params: usize) -> Result<Self, Rejection> {
+        let form = Form::parse(body, max_params).map_err(|error| error.reason().because(error))?;
+        Ok(Self { form, bytes: body.len() })
+    }
+}
+
 /// Reads `request` as the form that Alipay posts to one of `paths`.
 ///
 /// What the head alone decides is decided before the body is asked for.
@@ -68,8 +76,7 @@ where
     let body = tokio::time::timeout(limits.body_timeout, read(body, limits.max_body, budget))
         .await
         .unwrap_or(Err(Reason::SlowBody.into()))?;
-    let form = Form::parse(&body, limits.max_params).map_err(|error| error.reason().because(error))?;
-    Ok(Received { form, bytes: body.len() })
+    Received::parse(&body, limits.max_params)
 }
 
 fn headers(headers: &HeaderMap) -> Result<(), Rejection> {
