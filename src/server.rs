@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -35,6 +36,8 @@ use crate::translate::catalogue::Catalogue;
 
 /// The memory for bodies that are being put together, in all connections, in bytes.
 const BODY_BUDGET: usize = 32 * 1024 * 1024;
+/// How many connections may wait to be accepted; the kernel has a limit of its own, often the same.
+const BACKLOG: i32 = 4096;
 /// How long accepting rests when the process is out of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// How long what is answered `fail` at the very end may take to be written.
@@ -64,6 +67,8 @@ impl Server {
         let bind = |key: &str, address: SocketAddr| {
             let listener = TcpListener::bind(address)
                 .map_err(|error| io::Error::new(error.kind(), format!("{key} = \"{address}\": {error}")))?;
+            // Once more, for std lets no more than 128 wait, and who comes after them is heard a second later.
+            SockRef::from(&listener).listen(BACKLOG)?;
             listener.set_nonblocking(true)?;
             Ok::<_, io::Error>(listener)
         };
