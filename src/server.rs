@@ -5,10 +5,12 @@
 
 mod admin;
 mod connection;
+mod crowd;
 pub mod drain;
 mod gate;
 mod head;
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -25,6 +27,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
+use self::crowd::Crowd;
 use self::drain::{Drain, Phase};
 use crate::config::{self, Config};
 use crate::gateway::{Gateway, Shared};
@@ -36,6 +39,10 @@ use crate::translate::catalogue::Catalogue;
 
 /// The memory for bodies that are being put together, in all connections, in bytes.
 const BODY_BUDGET: usize = 32 * 1024 * 1024;
+/// What the connections that are in the middle of something may take up, in all workers, in bytes.
+const CROWD_BUDGET: usize = 24 * 1024 * 1024;
+/// How much of a request is read at first, in bytes: as a rule all of it.
+const SCRATCH: usize = 16 * 1024;
 /// How many connections may wait to be accepted; the kernel has a limit of its own, often the same.
 const BACKLOG: i32 = 4096;
 /// How long accepting rests when the process is out of file descriptors.
@@ -59,6 +66,10 @@ struct Worker {
     max_connections: usize,
     keep_alive: Duration,
     header_timeout: Duration,
+    /// Those that are in the middle of something.
+    crowd: Rc<Crowd>,
+    /// Where heads are read to, before it is known how much is to be kept of them.
+    scratch: RefCell<Vec<u8>>,
 }
 
 impl Server {
@@ -120,7 +131,8 @@ impl Server {
                 let (listener, shared, phases) =
                     (self.public.try_clone()?, self.shared.clone(), phases.clone());
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
-                workers.push(thread.spawn(move || work(listener, shared, phases))?);
+                let crowd = CROWD_BUDGET.checked_div(self.workers).unwrap_or(CROWD_BUDGET);
+                workers.push(thread.spawn(move || work(listener, shared, crowd, phases))?);
             }
             drop(self.public);
             let failed = watch_over(&workers);
@@ -166,7 +178,12 @@ async fn end(config: &Config, phase: &watch::Sender<Phase>, workers: &[thread::J
 }
 
 /// The life of a worker's thread.
-fn work(listener: TcpListener, shared: Shared, mut phases: watch::Receiver<Phase>) -> io::Result<()> {
+fn work(
+    listener: TcpListener,
+    shared: Shared,
+    crowd: usize,
+    mut phases: watch::Receiver<Phase>,
+) -> io::Result<()> {
     runtime()?.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let server = &shared.config.server;
@@ -176,6 +193,8 @@ fn work(listener: TcpListener, shared: Shared, mut phases: watch::Receiver<Phase
             max_connections: server.max_connections,
             keep_alive: server.keep_alive,
             header_timeout: server.header_timeout,
+            crowd: Crowd::new(crowd),
+            scratch: RefCell::new(vec![0; SCRATCH]),
             gateway: Gateway::new(shared).map_err(io::Error::other)?,
         });
         tokio::select! {
