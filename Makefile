@@ -13,7 +13,7 @@ DENY_VERSION := 0.20.2
 DENY := $(TARGET)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages lint fmt deny build clean
+.PHONY: help demo test test-deps packages lint flood fmt deny build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ lint: ## formatting, clippy and documentation, warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --document-private-items --locked
+
+flood: build ## the release binary under floods at full size, and the table of what it took
+	@[ "$$(ulimit -n)" -ge 11000 ] || ulimit -n 11000; \
+		FLOOD_PERCENT=100 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
+		$(CARGO) test --locked --test flood -- --nocapture
 
 fmt: ## format the code
 	$(CARGO) fmt
