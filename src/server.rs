@@ -5,10 +5,12 @@
 
 mod admin;
 mod connection;
+mod crowd;
 pub mod drain;
 mod gate;
 mod head;
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -21,11 +23,13 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
+use self::crowd::Crowd;
 use self::drain::{Drain, Phase};
 use crate::config::{self, Config};
 use crate::deliver::Idle;
@@ -40,6 +44,12 @@ use crate::translate::catalogue::Catalogue;
 const BODY_BUDGET: usize = 32 * 1024 * 1024;
 /// How many host names each worker resolves at once.
 const RESOLVERS: usize = 4;
+/// What the connections that are in the middle of something may take up, in all workers, in bytes.
+const CROWD_BUDGET: usize = 24 * 1024 * 1024;
+/// How much of a request is read at first, in bytes: as a rule all of it.
+const SCRATCH: usize = 16 * 1024;
+/// How many connections may wait to be accepted; the kernel has a limit of its own, often the same.
+const BACKLOG: i32 = 4096;
 /// How long accepting rests when the process is out of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// How long what is answered `fail` at the very end may take to be written.
@@ -61,6 +71,10 @@ struct Worker {
     max_connections: usize,
     keep_alive: Duration,
     header_timeout: Duration,
+    /// Those that are in the middle of something.
+    crowd: Rc<Crowd>,
+    /// Where heads are read to, before it is known how much is to be kept of them.
+    scratch: RefCell<Vec<u8>>,
 }
 
 impl Server {
@@ -69,6 +83,8 @@ impl Server {
         let bind = |key: &str, address: SocketAddr| {
             let listener = TcpListener::bind(address)
                 .map_err(|error| io::Error::new(error.kind(), format!("{key} = \"{address}\": {error}")))?;
+            // Once more, for std lets no more than 128 wait, and who comes after them is heard a second later.
+            SockRef::from(&listener).listen(BACKLOG)?;
             listener.set_nonblocking(true)?;
             Ok::<_, io::Error>(listener)
         };
@@ -128,8 +144,9 @@ impl Server {
                     (self.public.try_clone()?, self.shared.clone(), phases.clone());
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
                 let ended = Ended(ended.clone());
+                let crowd = CROWD_BUDGET.checked_div(self.workers).unwrap_or(CROWD_BUDGET);
                 workers.push(thread.spawn(move || {
-                    let outcome = work(listener, shared, number, phases);
+                    let outcome = work(listener, shared, number, crowd, phases);
                     drop(ended);
                     outcome
                 })?);
@@ -169,6 +186,7 @@ fn work(
     listener: TcpListener,
     shared: Shared,
     number: usize,
+    crowd: usize,
     mut phases: watch::Receiver<Phase>,
 ) -> io::Result<()> {
     run(async {
@@ -180,6 +198,8 @@ fn work(
             max_connections: server.max_connections,
             keep_alive: server.keep_alive,
             header_timeout: server.header_timeout,
+            crowd: Crowd::new(crowd),
+            scratch: RefCell::new(vec![0; SCRATCH]),
             gateway: Gateway::new(shared, number).map_err(io::Error::other)?,
         });
         tokio::select! {

@@ -1,28 +1,29 @@
 //! One connection: requests one after the other, each answered once, watched over from outside.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::Worker;
+use super::crowd::Seat;
 use super::drain::Phase;
 use super::gate::{Gate, State, Waiting};
 use crate::ack::refusal;
@@ -30,50 +31,159 @@ use crate::rejection::Reason;
 
 /// How much hyper holds of what it reads: a head at its longest, and some of the body.
 const BUFFER: usize = 32 * 1024;
-/// How long, and how much, is read of what nobody wants, so that the last answer is not lost in a reset.
+/// While so many or fewer are connected, hyper is kept from one request to the next.
+const WARM: usize = 64;
+/// How long the end of a connection may take, and how much is read in it of what nobody wants, so that the last
+/// answer is not lost in a reset.
 const LINGER_TIME: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Serves `stream` to its end.
+///
+/// Between requests, where many are connected, there is no hyper: its buffers are most of what a connection takes up.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, worker: Rc<Worker>) {
     let state = State::new();
-    let service = service_fn(|request| {
-        let (worker, state) = (Rc::clone(&worker), Rc::clone(&state));
+    let seat = Seat::new(&worker.crowd);
+    let mut watch = pin!(Watch::new(Rc::clone(&state), &worker));
+    let mut gate = Gate::new(stream, Rc::clone(&state));
+    let _ticket = poll_fn(|context| Poll::Ready(worker.drain.enter(context))).await;
+    while head(&mut gate, &state, &seat, watch.as_mut(), &worker).await {
+        // In a box, so that there is room for it only while it is there.
+        let exchange = Box::pin(exchange(gate, Rc::clone(&state), &seat, watch.as_mut(), peer, &worker));
+        let (again, is_at_rest) = exchange.await;
+        gate = again;
+        if !is_at_rest {
+            break;
+        }
+    }
+    let (stream, is_mid_request) = gate.into_stream();
+    drop(seat);
+    drop(timeout(LINGER_TIME, close(stream, is_mid_request, state.shut.get(), peer, &worker)).await);
+}
+
+/// Waits for a whole head; says whether there is one to go on with.
+async fn head(
+    gate: &mut Gate,
+    state: &State,
+    seat: &Seat,
+    mut watch: Pin<&mut Watch>,
+    worker: &Worker,
+) -> bool {
+    poll_fn(|context| {
+        if seat.waits(context.waker()) {
+            return Poll::Pending;
+        }
+        if let Poll::Ready(head) = gate.poll_head(context, &mut worker.scratch.borrow_mut()) {
+            // The seat stays taken until it is known whether hyper has all of the request.
+            return Poll::Ready(head.unwrap_or(false));
+        }
+        if !seat.take(gate.held(), context.waker()) {
+            state.shut.set(Some(Reason::TooManyBytesInFlight));
+            return Poll::Ready(false);
+        }
+        if worker.drain.phase() >= Phase::Draining || watch.as_mut().poll(context).is_ready() {
+            return Poll::Ready(false);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Lets hyper serve the request whose head is in `gate`, and those after it as long as few are connected.
+///
+/// Returns the gate, and whether the connection can go on.
+async fn exchange(
+    gate: Gate,
+    state: Rc<State>,
+    seat: &Seat,
+    mut watch: Pin<&mut Watch>,
+    peer: SocketAddr,
+    worker: &Rc<Worker>,
+) -> (Gate, bool) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let (worker, state) = (Rc::clone(worker), Rc::clone(&state));
         async move {
+            let request = request.map(|body| Arriving { body, state: Rc::clone(&state) });
             let response = answer(request, peer, &worker, &state).await;
             state.answered();
             Ok::<_, Infallible>(response)
         }
     });
-    let gate = TokioIo::new(Gate::new(stream, Rc::clone(&state)));
     let mut connection = http1::Builder::new()
         .half_close(true)
         .header_read_timeout(None)
         .auto_date_header(false)
         .max_buf_size(BUFFER)
-        .serve_connection(gate, service);
-    let mut watch = pin!(Watch::new(Rc::clone(&state), &worker));
-    let ticket = RefCell::new(None);
-    poll_fn(|context| {
-        ticket.borrow_mut().get_or_insert_with(|| worker.drain.enter(context));
+        .serve_connection(TokioIo::new(gate), service);
+    let shed = || {
+        // Whoever was answered, and does not read it, is not told more.
+        if !matches!(state.waiting.get(), Waiting::Idle(_)) {
+            state.shut.set(Some(Reason::TooManyBytesInFlight));
+        }
+        false
+    };
+    let is_at_rest = poll_fn(|context| {
+        if seat.waits(context.waker()) {
+            return Poll::Pending;
+        }
+        // Before hyper is polled: the rest of the body might be there now, and a delivery not be broken off.
+        if seat.is_shed() {
+            return Poll::Ready(shed());
+        }
         if worker.drain.phase() >= Phase::Draining {
             Pin::new(&mut connection).graceful_shutdown();
         }
         // An error here is the sender's hanging up; what it sent was told of where it was read.
-        match Pin::new(&mut connection).poll(context) {
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => watch.as_mut().poll(context),
+        if Pin::new(&mut connection).poll(context).is_ready() {
+            return Poll::Ready(false);
         }
+        if state.is_at_rest() && worker.connections.load(Ordering::Relaxed) > WARM {
+            return Poll::Ready(true);
+        }
+        if !seat.take(state.memory(), context.waker()) {
+            return Poll::Ready(shed());
+        }
+        watch.as_mut().poll(context).map(|()| false)
     })
     .await;
-    let (stream, is_mid_request) = connection.into_parts().io.into_inner().into_stream();
-    let close = close(stream, is_mid_request, state.shut.get(), peer, &worker);
-    // Whether it ends well or in time is the sender's affair.
-    drop(timeout(LINGER_TIME, close).await);
+    let parts = connection.into_parts();
+    (parts.io.into_inner(), is_at_rest && parts.read_buf.is_empty())
+}
+
+/// A body that tells when nobody waits for more of it.
+struct Arriving {
+    body: Incoming,
+    state: Rc<State>,
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.state.has_arrived.set(true);
+    }
 }
 
 async fn answer(
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     peer: SocketAddr,
     worker: &Worker,
     state: &State,
@@ -102,13 +212,23 @@ async fn close(
     }
     stream.shutdown().await?;
     if shut.is_some() || is_mid_request {
-        let mut discarded = [0; 4096];
         let mut left = LINGER_BYTES;
-        while left > 0 && matches!(stream.read(&mut discarded).await, Ok(1..)) {
-            left = left.saturating_sub(discarded.len());
+        while left > 0 {
+            let read = discard(&mut stream, worker).await?;
+            left = if read == 0 { 0 } else { left.saturating_sub(read) };
         }
     }
     Ok(())
+}
+
+/// Reads what nobody wants; says how much it was.
+async fn discard(stream: &mut TcpStream, worker: &Worker) -> io::Result<usize> {
+    poll_fn(|context| {
+        let mut scratch = worker.scratch.borrow_mut();
+        let mut buf = ReadBuf::new(&mut scratch);
+        Pin::new(&mut *stream).poll_read(context, &mut buf).map_ok(|()| buf.filled().len())
+    })
+    .await
 }
 
 /// A refusal in the bytes of HTTP/1.1, for where there is no hyper to write it.

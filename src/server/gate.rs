@@ -15,6 +15,9 @@ use tokio::time::Instant;
 use super::head::{self, Framing};
 use crate::rejection::Reason;
 
+/// What hyper takes up for a connection: a buffer each way, and its state.
+const EXCHANGE: usize = 24 * 1024;
+
 /// What a connection waits for; between requests, with a limit in time.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Waiting {
@@ -33,6 +36,16 @@ pub(super) struct State {
     pub(super) shut: Cell<Option<Reason>>,
     /// How many more bytes of the present request may pass.
     may_pass: Cell<u64>,
+    /// How many bytes of the present request were let through so far.
+    came: Cell<usize>,
+    /// How many bytes have come and may not pass yet.
+    held: Cell<usize>,
+    /// Whether all was read of the body that will be.
+    pub(super) has_arrived: Cell<bool>,
+    /// Whether the last answer was handed to the kernel.
+    is_flushed: Cell<bool>,
+    /// Whether hyper asked for the next request, and there was none.
+    has_asked: Cell<bool>,
     reader: Cell<Option<Waker>>,
 }
 
@@ -42,6 +55,11 @@ impl State {
             waiting: Cell::new(Waiting::Idle(Instant::now())),
             shut: Cell::new(None),
             may_pass: Cell::new(0),
+            came: Cell::new(0),
+            held: Cell::new(0),
+            has_arrived: Cell::new(false),
+            is_flushed: Cell::new(true),
+            has_asked: Cell::new(false),
             reader: Cell::new(None),
         })
     }
@@ -51,9 +69,27 @@ impl State {
         self.may_pass.get() > 0
     }
 
+    /// Whether hyper holds nothing that it would be missed for: the last answer is out, no request has begun.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.has_asked.get() && self.is_flushed.get() && !matches!(self.waiting.get(), Waiting::Answer)
+    }
+
+    /// The bytes that hyper and we hold for this connection; 0 when it is at rest, and while a whole request is
+    /// worked on, which is bounded elsewhere and not to be broken off.
+    pub(super) fn memory(&self) -> usize {
+        let is_whole = matches!(self.waiting.get(), Waiting::Answer) && self.has_arrived.get();
+        if is_whole || self.is_at_rest() {
+            return 0;
+        }
+        // What came may lie in a buffer that was grown to twice its length.
+        EXCHANGE.saturating_add(self.came.get().saturating_mul(2)).saturating_add(self.held.get())
+    }
+
     /// The request was answered: the next may come.
     pub(super) fn answered(&self) {
         self.waiting.set(Waiting::Idle(Instant::now()));
+        self.is_flushed.set(false);
+        self.has_asked.set(false);
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -91,6 +127,8 @@ impl Gate {
                 Framing::Chunked => u64::MAX,
             });
             self.state.waiting.set(Waiting::Answer);
+            self.state.has_arrived.set(false);
+            self.state.came.set(0);
         } else if bytes != b"\r\n" && matches!(self.state.waiting.get(), Waiting::Idle(_)) {
             // An empty line before a request begins none: RFC 9112, 2.2.
             self.state.waiting.set(Waiting::Head(Instant::now()));
@@ -98,10 +136,49 @@ impl Gate {
         Ok(())
     }
 
+    /// Reads, through `scratch`, until there is a whole head; without one if the stream ends, or may not go on.
+    ///
+    /// Until then no more is held than what came, so that it takes little memory to send half a head, or nothing.
+    pub(super) fn poll_head(
+        &mut self,
+        context: &mut Context<'_>,
+        scratch: &mut [u8],
+    ) -> Poll<io::Result<bool>> {
+        loop {
+            if !self.state.is_unread() && self.checked < self.held.len() {
+                self.admit_held();
+            }
+            if self.state.shut.get().is_some() || self.state.is_unread() {
+                return Poll::Ready(Ok(self.state.is_unread()));
+            }
+            let mut buf = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut buf))?;
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(false));
+            }
+            self.held.reserve_exact(buf.filled().len());
+            self.held.extend_from_slice(buf.filled());
+        }
+    }
+
+    /// How many bytes are held.
+    pub(super) fn held(&self) -> usize {
+        self.held.capacity()
+    }
+
+    fn admit_held(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        if let Err(reason) = self.admit(&held) {
+            self.state.shut.set(Some(reason));
+        }
+        self.held = held;
+    }
+
     /// Takes `length` bytes, or as many as may, off what may pass.
     fn take(&mut self, length: usize) -> usize {
         let may_pass = self.state.may_pass.get();
         let length = usize::try_from(may_pass).unwrap_or(usize::MAX).min(length);
+        self.state.came.set(self.state.came.get().saturating_add(length));
         if may_pass != u64::MAX {
             self.state.may_pass.set(may_pass.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX)));
         }
@@ -117,6 +194,7 @@ impl Gate {
             // An idle connection holds no memory for this.
             self.held = Vec::new();
         }
+        self.state.held.set(self.held.capacity());
     }
 
     /// Reads from the stream, and leaves in `buf` what may pass; the rest is held.
@@ -135,6 +213,7 @@ impl Gate {
         }
         let passes = self.take(came.len());
         self.held.extend_from_slice(came.get(passes..).unwrap_or_default());
+        self.state.held.set(self.held.capacity());
         buf.set_filled(before.saturating_add(passes));
         Poll::Ready(Ok(if passes > 0 { Read::Passed } else { Read::Held }))
     }
@@ -160,11 +239,7 @@ impl AsyncRead for Gate {
                 return Poll::Pending;
             }
             if !gate.state.is_unread() && gate.checked < gate.held.len() {
-                let held = std::mem::take(&mut gate.held);
-                if let Err(reason) = gate.admit(&held) {
-                    gate.state.shut.set(Some(reason));
-                }
-                gate.held = held;
+                gate.admit_held();
             }
             if gate.state.shut.get().is_some() {
                 // To hyper this is the end of an idle connection: it says nothing, so that we can.
@@ -174,7 +249,12 @@ impl AsyncRead for Gate {
                 gate.pass_held(buf);
                 return Poll::Ready(Ok(()));
             }
-            if !matches!(ready!(gate.poll_fill(context, buf))?, Read::Held) {
+            let is_between = !gate.state.is_unread();
+            let Poll::Ready(read) = gate.poll_fill(context, buf) else {
+                gate.state.has_asked.set(is_between);
+                return Poll::Pending;
+            };
+            if !matches!(read?, Read::Held) {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -191,6 +271,8 @@ impl AsyncWrite for Gate {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper comes here only when it has written all it had.
+        self.state.is_flushed.set(true);
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
