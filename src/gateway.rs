@@ -14,7 +14,7 @@ use crate::ack::ack;
 use crate::config::Config;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Delivery, Idle, Upstream};
-use crate::receive::{Budget, receive};
+use crate::receive::receive;
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
 use crate::telemetry::metrics::Metrics;
@@ -29,8 +29,6 @@ pub struct Shared {
     pub config: Arc<Config>,
     /// The messages that are known.
     pub translator: Arc<Translator>,
-    /// The memory for bodies that are being put together.
-    pub budget: Budget,
     /// The idle connections to the upstream.
     pub idle: Idle,
     /// The counters.
@@ -77,10 +75,10 @@ impl Gateway {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let Shared { config, translator, budget, .. } = &self.shared;
+        let Shared { config, translator, .. } = &self.shared;
         let trace = TraceContext::of(request.headers());
         line.traced(&trace);
-        let received = receive(request, &config.server.paths, &config.limits, budget).await?;
+        let received = receive(request, &config.server.paths, &config.limits).await?;
         line.received(&received);
         let verified = verify(received, &config.keyring, &config.policy, SystemTime::now())?;
         line.verified(&verified);

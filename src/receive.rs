@@ -5,8 +5,6 @@ pub mod form;
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,12 +48,7 @@ impl Received {
 /// Reads `request` as the form that Alipay posts to one of `paths`.
 ///
 /// What the head alone decides is decided before the body is asked for.
-pub async fn receive<B>(
-    request: Request<B>,
-    paths: &[String],
-    limits: &Limits,
-    budget: &Budget,
-) -> Result<Received, Rejection>
+pub async fn receive<B>(request: Request<B>, paths: &[String], limits: &Limits) -> Result<Received, Rejection>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -73,7 +66,7 @@ where
     }
     headers(&head.headers)?;
     length(&head.headers, &body, limits)?;
-    let body = tokio::time::timeout(limits.body_timeout, read(body, limits.max_body, budget))
+    let body = tokio::time::timeout(limits.body_timeout, read(body, limits.max_body))
         .await
         .unwrap_or(Err(Reason::SlowBody.into()))?;
     Received::parse(&body, limits.max_params)
@@ -118,7 +111,7 @@ fn length<B: Body>(headers: &HeaderMap, body: &B, limits: &Limits) -> Result<(),
 }
 
 /// Reads all of `body`, up to `max` bytes. A body that came in one piece is not copied. Trailers are dropped unread.
-async fn read<B>(body: B, max: usize, budget: &Budget) -> Result<Bytes, Rejection>
+async fn read<B>(body: B, max: usize) -> Result<Bytes, Rejection>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -126,7 +119,6 @@ where
     let mut body = pin!(body);
     let mut whole = Bytes::new();
     let mut pieces = Vec::new();
-    let mut share = budget.share();
     while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
         let frame = frame.map_err(|error| Reason::BrokenBody.because(error))?;
         let Ok(piece) = frame.into_data() else { continue };
@@ -137,7 +129,6 @@ where
         if whole.is_empty() && pieces.is_empty() {
             whole = piece;
         } else {
-            share.grow_to(length)?;
             if pieces.is_empty() {
                 pieces.extend_from_slice(&std::mem::take(&mut whole));
             }
@@ -145,48 +136,4 @@ where
         }
     }
     Ok(if pieces.is_empty() { whole } else { pieces.into() })
-}
-
-/// The memory that all bodies being put together may take up at one moment.
-///
-/// Only bytes that have arrived count, so that a sender who declares much and sends little takes nothing away.
-#[derive(Debug, Clone)]
-pub struct Budget {
-    used: Arc<AtomicUsize>,
-    max: usize,
-}
-
-impl Budget {
-    /// A budget of `max` bytes.
-    pub fn new(max: usize) -> Self {
-        Self { used: Arc::default(), max }
-    }
-
-    fn share(&self) -> Share<'_> {
-        Share { budget: self, held: 0 }
-    }
-}
-
-/// What one body takes of the budget, given back when dropped.
-struct Share<'a> {
-    budget: &'a Budget,
-    held: usize,
-}
-
-impl Share<'_> {
-    fn grow_to(&mut self, bytes: usize) -> Result<(), Rejection> {
-        let more = bytes.saturating_sub(self.held);
-        let before = self.budget.used.fetch_add(more, Ordering::Relaxed);
-        self.held = self.held.saturating_add(more);
-        if before.saturating_add(more) > self.budget.max {
-            return Err(Reason::TooManyBytesInFlight.into());
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.held, Ordering::Relaxed);
-    }
 }

@@ -105,7 +105,7 @@ reasons! {
     SlowBody => "slow_body", Sender, Answer::Status(StatusCode::REQUEST_TIMEOUT);
     /// The body ended early, or its chunks are malformed.
     BrokenBody => "broken_body", Sender, BAD;
-    /// The bodies being read at this moment take up all the memory set aside for them.
+    /// What is being read in all connections takes up the memory set aside for it, and this request took longest.
     TooManyBytesInFlight => "too_many_bytes_in_flight", Upstream, Answer::Retry;
     // The form.
     /// The body is not a percent-encoded form in printable ASCII.

@@ -34,14 +34,11 @@ use self::drain::{Drain, Phase};
 use crate::config::{self, Config};
 use crate::deliver::Idle;
 use crate::gateway::{Gateway, Shared};
-use crate::receive::Budget;
 use crate::rejection::Reason;
 use crate::telemetry::metrics::Metrics;
 use crate::translate::Translator;
 use crate::translate::catalogue::Catalogue;
 
-/// The memory for bodies that are being put together, in all connections, in bytes.
-const BODY_BUDGET: usize = 32 * 1024 * 1024;
 /// How many host names each worker resolves at once.
 const RESOLVERS: usize = 4;
 /// What the connections that are in the middle of something may take up, in all workers, in bytes.
@@ -100,7 +97,6 @@ impl Server {
             workers,
             shared: Shared {
                 translator: Arc::new(Translator::new(catalogue, on_mismatch, unknown_methods)),
-                budget: Budget::new(BODY_BUDGET),
                 idle: Idle::new(workers),
                 config: Arc::new(config),
                 metrics,

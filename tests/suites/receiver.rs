@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use alipay_sidecar::config::Config;
-use alipay_sidecar::receive::{Budget, receive};
+use alipay_sidecar::receive::receive;
 use alipay_sidecar::rejection::{Reason, Rejection};
 use alipay_sidecar::verify::{Verified, verify};
 use base64::Engine;
@@ -82,8 +82,7 @@ impl Receiver {
             .header("content-length", body.len())
             .body(Full::new(Bytes::from(body)))
             .unwrap();
-        let budget = Budget::new(0);
-        let received = self.runtime.block_on(receive(request, &server.paths, limits, &budget))?;
+        let received = self.runtime.block_on(receive(request, &server.paths, limits))?;
         verify(received, keyring, policy, UNIX_EPOCH + Duration::from_millis(NOW))
     }
 }
