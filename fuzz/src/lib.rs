@@ -27,7 +27,14 @@ pub const APP_ID: &str = "2014060600164699";
 pub const MAX_PARAMS: usize = 64;
 
 /// Names and values, sorted by name.
-pub type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pairs(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl FromIterator<(Vec<u8>, Vec<u8>)> for Pairs {
+    fn from_iter<I: IntoIterator<Item = (Vec<u8>, Vec<u8>)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
 
 /// A private key that is public, and so stands for Alipay's in tests alone.
 static TEST_KEY: LazyLock<KeyPair> = LazyLock::new(|| {
@@ -91,7 +98,7 @@ pub fn signed(form: &Form, signed_form: SignedForm) -> Pairs {
 
 /// The signed text of `pairs`, as the platform describes it.
 pub fn text(pairs: &Pairs) -> Vec<u8> {
-    let pairs: Vec<_> = pairs.iter().map(|(name, value)| [name, &b"="[..], value].concat()).collect();
+    let pairs: Vec<_> = pairs.0.iter().map(|(name, value)| [name, &b"="[..], value].concat()).collect();
     pairs.join(&b'&')
 }
 

@@ -73,7 +73,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let answered = u64::try_from(answers.len()).unwrap();
     let answered = ANSWERED.fetch_add(answered, Ordering::Relaxed) + answered;
-    if CONNECTIONS.fetch_add(1, Ordering::Relaxed) % 256 == 0 {
+    if CONNECTIONS.fetch_add(1, Ordering::Relaxed).is_multiple_of(256) {
         assert_eq!(WIRE.counted(), answered, "requests counted and answers given differ");
     }
 });
@@ -89,16 +89,13 @@ fn pieces(script: &[u8]) -> Vec<Vec<u8>> {
             0xf9 => piece.extend_from_slice(&request(&one.body)),
             0xfa => piece.extend_from_slice(&request(&two.body)),
             0xfb => piece.extend_from_slice(two.body.as_bytes()),
-            0xfc => {
-                piece.extend_from_slice(&[&HEAD[..], two.body.len().to_string().as_bytes(), b"\r\n"].concat())
-            }
+            0xfc => piece.extend_from_slice(&[HEAD, two.body.len().to_string().as_bytes(), b"\r\n"].concat()),
             0xfd => piece.extend_from_slice(format!("{:x}\r\n{}\r\n", one.body.len(), one.body).as_bytes()),
             0xfe => piece.extend_from_slice(HEAD),
             0xff => {
                 // The head of a request whose body is the script up to the next such byte.
                 let body = script[at + 1..].split(|byte| *byte >= 0xf8).next().unwrap_or_default();
-                piece
-                    .extend_from_slice(&[&HEAD[..], body.len().to_string().as_bytes(), b"\r\n\r\n"].concat());
+                piece.extend_from_slice(&[HEAD, body.len().to_string().as_bytes(), b"\r\n\r\n"].concat());
             }
             literal => piece.push(*literal),
         }
