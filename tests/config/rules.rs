@@ -63,10 +63,20 @@ fn a_url_keeps_what_was_written() {
 
 #[test]
 fn statuses_are_accepted_as_listed_and_no_others() {
-    let accept = sound("[upstream]\naccept = [\"200\", \"4xx\", \"503\"]").upstream.accept;
+    let accept = sound("[upstream]\naccept = [\"200\", \"409\", \"499\"]").upstream.accept;
     for status in 100..=999 {
-        let listed = status == 200 || (400..=499).contains(&status) || status == 503;
+        let listed = [200, 409, 499].contains(&status);
         assert_eq!(accept.contains(StatusCode::from_u16(status).unwrap()), listed, "{status}");
+    }
+}
+
+#[test]
+fn no_failure_of_the_app_can_be_made_a_success() {
+    for status in (0..=1000).filter(|status| !matches!(status, 200..=299 | 400..=499)) {
+        assert!(parse(&format!("[upstream]\naccept = [\"{status}\"]")).is_err(), "{status}");
+    }
+    for class in ["1xx", "3xx", "4xx", "5xx", "xxx", "4XX", "5XX", "2xx,5xx", "200-599", "*"] {
+        assert!(parse(&format!("[upstream]\naccept = [\"2xx\", \"{class}\"]")).is_err(), "{class}");
     }
 }
 
