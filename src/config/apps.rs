@@ -14,6 +14,10 @@ use crate::verify::key::{KeyError, PublicKey};
 /// The longest key file. A certificate bundle has a few KiB.
 const MAX_KEY_FILE: u64 = 64 * 1024;
 
+/// The most keys of one app. Several are there only while one is rotated, and each costs RSA operations for every
+/// forged notification.
+const MAX_KEYS: usize = 4;
+
 /// One app, as it was configured.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -91,6 +95,12 @@ fn read_keys(section: &mut Section<'_, '_>, folder: &Path, allow_sha1: bool) -> 
         let entry = written.key.clone();
         if let Some(first) = seen.insert(key.fingerprint(), entry.clone()) {
             return Err(Problem::new(format!("is the same key as {first}"), "remove one of them"));
+        }
+        if seen.len() > MAX_KEYS {
+            let what = format!("is one key too many: an app has at most {MAX_KEYS}");
+            let remedy =
+                "remove those that Alipay no longer signs with: each makes forged notifications dearer";
+            return Err(Problem::new(what, remedy));
         }
         Ok(ConfiguredKey { key: Arc::new(key), source, entry, place: written.place })
     };

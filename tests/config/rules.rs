@@ -190,6 +190,30 @@ fn a_shared_key_gives_one_warning_however_many_share_it() {
 }
 
 #[test]
+fn an_app_has_at_most_four_keys() {
+    // Other letters in the middle of the modulus make other keys.
+    let key = inline_key("test-a");
+    let (head, rest) = key.split_at(100);
+    let (_, tail) = rest.split_at(2);
+    let other = |letter: char| format!("\"{head}{letter}{letter}{tail}\"");
+    let keys: Vec<String> = "ABCDEF".chars().map(other).collect();
+    let text = |keys: &[String]| {
+        format!("[[apps]]\napp_id = \"1\"\nalipay_public_keys = [\n{}\n]", keys.join(",\n"))
+    };
+    assert_eq!(sound(&text(&keys[..4])).keyring.keys(b"1").map(<[_]>::len), Some(4));
+    assert_snapshot!(errors(&text(&keys)), @r#"
+    8:1  apps[0].alipay_public_keys[4]  is one key too many: an app has at most 4
+        remove those that Alipay no longer signs with: each makes forged notifications dearer
+    9:1  apps[0].alipay_public_keys[5]  is one key too many: an app has at most 4
+        remove those that Alipay no longer signs with: each makes forged notifications dearer
+    "#);
+    let with_files =
+        format!("{}\nalipay_public_key_files = [\"{FIXTURES}/keys/test-b.pem\"]", text(&keys[..4]));
+    let said = errors(&with_files);
+    assert!(said.contains("alipay_public_keys[3]  is one key too many"), "{said}");
+}
+
+#[test]
 fn short_keys_need_sha1() {
     let text = app("1", "test-1024-bits");
     parse(&text).unwrap_err();
