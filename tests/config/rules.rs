@@ -222,9 +222,11 @@ fn short_keys_need_sha1() {
 
 #[test]
 fn the_log_level_of_the_environment_counts_more() {
-    let env = |name: &str| (name == "SIDECAR_LOG").then(|| "trace".to_owned());
-    let config = Config::parse(Path::new("x"), b"[log]\nlevel = \"error\"", env).unwrap();
-    assert_eq!(config.log.level.to_string(), "TRACE");
+    for level in ["trace", "TRACE", "Trace"] {
+        let env = |name: &str| (name == "SIDECAR_LOG").then(|| level.to_owned());
+        let config = Config::parse(Path::new("x"), b"[log]\nlevel = \"error\"", env).unwrap();
+        assert_eq!(config.log.level.to_string(), "TRACE", "{level}");
+    }
 }
 
 #[test]
