@@ -126,7 +126,7 @@ fn from_file(
     }
     let path = folder.join(name);
     let shown = shown(written, &path);
-    let bytes = read_bounded(&path, MAX_KEY_FILE)
+    let bytes = read_key_file(&path)
         .map_err(|error| Problem::new(format!("{shown} cannot be read: {error}"), REMEDY_FOR_FILE))?;
     let key = parse(&bytes, allow_sha1)
         .map_err(|error| Problem::new(format!("{shown} holds no key that can be used: {error}"), ""))?;
@@ -154,6 +154,11 @@ fn shown(written: &Written<'_>, path: &Path) -> String {
         return written.quoted();
     }
     format!("{} ({})", written.quoted(), path.display())
+}
+
+/// The bytes of a file that may hold a key.
+pub(crate) fn read_key_file(path: &Path) -> io::Result<Vec<u8>> {
+    read_bounded(path, MAX_KEY_FILE)
 }
 
 /// The bytes of a file that has at most `limit`.
