@@ -29,6 +29,7 @@ pub use crate::translate::{OnMismatch, UnknownMethods};
 use crate::verify::Policy;
 use crate::verify::keyring::Keyring;
 
+pub(crate) use apps::read_key_file;
 pub use apps::{App, ConfiguredKey, KeySource};
 pub(crate) use finding::Printable;
 pub use finding::{ConfigErrors, Finding, Place};

@@ -9,6 +9,7 @@
 //! The modules stand in the order of the way. [`gateway`] is the page that shows all of it.
 
 pub mod config;
+pub mod limits;
 pub mod server;
 pub mod gateway;
 pub mod receive;

@@ -2,7 +2,9 @@
 
 #![cfg(test)]
 
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use alipay_sidecar::tools::check::check;
@@ -140,4 +142,19 @@ fn an_app_key_that_cannot_be_read_is_said_beside_the_errors() {
     --app-public-key  tests/fixtures/config/keys/absent.pem cannot be read: No such file or directory (os error 2)
         check name and rights
     "#);
+}
+
+#[test]
+fn an_app_key_without_an_end_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in ["/dev/zero", pipe.to_str().unwrap(), ""] {
+        let (answer, said) = run(&everything(), Some(path), DECEMBER);
+        assert!(!answer && said.contains("it is not a file"), "{path}: {said}");
+    }
+    let long = folder.path().join("long");
+    fs::write(&long, vec![b'A'; 64 * 1024 + 1]).unwrap();
+    let (answer, said) = run(&everything(), long.to_str(), DECEMBER);
+    assert!(!answer && said.contains("it is over 64 KiB"), "{said}");
 }

@@ -14,6 +14,10 @@ use crate::verify::key::{KeyError, PublicKey};
 /// The longest key file. A certificate bundle has a few KiB.
 const MAX_KEY_FILE: u64 = 64 * 1024;
 
+/// The most keys of one app. Several are there only while one is rotated, and each costs RSA operations for every
+/// forged notification.
+const MAX_KEYS: usize = 4;
+
 /// One app, as it was configured.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -92,6 +96,12 @@ fn read_keys(section: &mut Section<'_, '_>, folder: &Path, allow_sha1: bool) -> 
         if let Some(first) = seen.insert(key.fingerprint(), entry.clone()) {
             return Err(Problem::new(format!("is the same key as {first}"), "remove one of them"));
         }
+        if seen.len() > MAX_KEYS {
+            let what = format!("is one key too many: an app has at most {MAX_KEYS}");
+            let remedy =
+                "remove those that Alipay no longer signs with: each makes forged notifications dearer";
+            return Err(Problem::new(what, remedy));
+        }
         Ok(ConfiguredKey { key: Arc::new(key), source, entry, place: written.place })
     };
     let mut keys = section.list("alipay_public_key_files", Vec::new(), |written| {
@@ -116,7 +126,7 @@ fn from_file(
     }
     let path = folder.join(name);
     let shown = shown(written, &path);
-    let bytes = read_bounded(&path, MAX_KEY_FILE)
+    let bytes = read_key_file(&path)
         .map_err(|error| Problem::new(format!("{shown} cannot be read: {error}"), REMEDY_FOR_FILE))?;
     let key = parse(&bytes, allow_sha1)
         .map_err(|error| Problem::new(format!("{shown} holds no key that can be used: {error}"), ""))?;
@@ -144,6 +154,11 @@ fn shown(written: &Written<'_>, path: &Path) -> String {
         return written.quoted();
     }
     format!("{} ({})", written.quoted(), path.display())
+}
+
+/// The bytes of a file that may hold a key.
+pub(crate) fn read_key_file(path: &Path) -> io::Result<Vec<u8>> {
+    read_bounded(path, MAX_KEY_FILE)
 }
 
 /// The bytes of a file that has at most `limit`.

@@ -169,7 +169,7 @@ fn read_log(reader: &mut Reader<'_>) -> Log {
 
 /// The level that the environment asks for, which counts more than `log.level`.
 pub(super) fn override_level(reader: &mut Reader<'_>, level: &str) -> Option<Level> {
-    let found = LEVELS.iter().find(|(word, _)| *word == level).map(|(_, level)| *level);
+    let found = LEVELS.iter().find(|(word, _)| word.eq_ignore_ascii_case(level)).map(|(_, level)| *level);
     if found.is_none() {
         let problem = Problem::new(
             "the environment variable holds no level",

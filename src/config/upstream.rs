@@ -91,13 +91,10 @@ impl Debug for AcceptedStatuses {
 pub(super) fn statuses(written: &Written<'_>) -> Result<RangeInclusive<usize>, Problem> {
     let text = written.text.as_ref();
     let digits = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text {
-        "2xx" => return Ok(200..=299),
-        "4xx" => return Ok(400..=499),
-        "5xx" => return Ok(500..=599),
-        _ => {}
+    if text == "2xx" {
+        return Ok(200..=299);
     }
-    if let (true, Ok(status @ (200..=299 | 400..=599))) = (digits, text.parse()) {
+    if let (true, Ok(status @ (200..=299 | 400..=499))) = (digits, text.parse()) {
         return Ok(status..=status);
     }
     if text.starts_with('1') && (digits || text == "1xx") {
@@ -109,7 +106,17 @@ pub(super) fn statuses(written: &Written<'_>) -> Result<RangeInclusive<usize>, P
             "remove it: a redirect says that the notification belongs elsewhere, and none is followed";
         return Err(written.problem("cannot mean success", remedy));
     }
-    let remedy = "write \"2xx\", \"4xx\", \"5xx\", or one status of 200 to 299 or 400 to 599, like \"409\"";
+    // Every failure of the app would otherwise be a `success`, after which Alipay never comes again.
+    if text == "4xx" {
+        let remedy = "name the one that means that the app has it already, like \"409\": others, as 404 and 429, say that it is lost";
+        return Err(written.problem("cannot mean success as a whole", remedy));
+    }
+    if text.starts_with('5') && (digits || text == "5xx") {
+        let remedy =
+            "remove it: a 5xx says that the app failed, and Alipay does not deliver again after `success`";
+        return Err(written.problem("cannot mean success", remedy));
+    }
+    let remedy = "write \"2xx\", or one status of 200 to 299 or 400 to 499, like \"409\"";
     Err(written.problem("is not a status", remedy))
 }
 

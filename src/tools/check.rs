@@ -1,13 +1,12 @@
 //! `check`: reads the configuration and the keys as `run` would, and says what it found.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use crate::config::{App, Config, ConfiguredKey, KeySource, Printable};
+use crate::config::{App, Config, ConfiguredKey, KeySource, Printable, read_key_file};
 use crate::verify::key::{CertificateFacts, PublicKey};
 
 /// Reads the configuration at `path`, writes what it means or everything that is wrong with it, and says whether
@@ -52,7 +51,7 @@ pub fn check(
 /// The app's own key, or what is wrong with its file and what to do.
 fn read_own_key(path: &Path) -> Result<PublicKey, (String, &'static str)> {
     let name = path.display();
-    let bytes = fs::read(path)
+    let bytes = read_key_file(path)
         .map_err(|error| (format!("{name} cannot be read: {error}"), "check name and rights"))?;
     // An old app key may be short; it is only compared.
     PublicKey::parse_allowing_sha1(&bytes).map_err(|error| {

@@ -252,7 +252,7 @@ fn the_upstream_is_plain_http_within_the_patience_of_alipay() {
     upstream.toml:5:17  upstream.max_in_flight  -1 is out of range
         write a number from 1 to 100000
     upstream.toml:6:11  upstream.accept[0]  "2XX" is not a status
-        write "2xx", "4xx", "5xx", or one status of 200 to 299 or 400 to 599, like "409"
+        write "2xx", or one status of 200 to 299 or 400 to 499, like "409"
     upstream.toml:6:18  upstream.accept[1]  "302" cannot mean success
         remove it: a redirect says that the notification belongs elsewhere, and none is followed
     upstream.toml:6:25  upstream.accept[2]  "3xx" cannot mean success
@@ -262,11 +262,17 @@ fn the_upstream_is_plain_http_within_the_patience_of_alipay() {
     upstream.toml:6:39  upstream.accept[4]  "1xx" cannot mean success
         remove it: a 1xx only announces the answer
     upstream.toml:6:46  upstream.accept[5]  "600" is not a status
-        write "2xx", "4xx", "5xx", or one status of 200 to 299 or 400 to 599, like "409"
+        write "2xx", or one status of 200 to 299 or 400 to 499, like "409"
     upstream.toml:6:53  upstream.accept[6]  "20" is not a status
-        write "2xx", "4xx", "5xx", or one status of 200 to 299 or 400 to 599, like "409"
+        write "2xx", or one status of 200 to 299 or 400 to 499, like "409"
     upstream.toml:6:59  upstream.accept[7]  "ok" is not a status
-        write "2xx", "4xx", "5xx", or one status of 200 to 299 or 400 to 599, like "409"
+        write "2xx", or one status of 200 to 299 or 400 to 499, like "409"
+    upstream.toml:6:65  upstream.accept[8]  "4xx" cannot mean success as a whole
+        name the one that means that the app has it already, like "409": others, as 404 and 429, say that it is lost
+    upstream.toml:6:72  upstream.accept[9]  "5xx" cannot mean success
+        remove it: a 5xx says that the app failed, and Alipay does not deliver again after `success`
+    upstream.toml:6:79  upstream.accept[10]  "503" cannot mean success
+        remove it: a 5xx says that the app failed, and Alipay does not deliver again after `success`
     "#);
 }
 

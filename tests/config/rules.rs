@@ -63,10 +63,20 @@ fn a_url_keeps_what_was_written() {
 
 #[test]
 fn statuses_are_accepted_as_listed_and_no_others() {
-    let accept = sound("[upstream]\naccept = [\"200\", \"4xx\", \"503\"]").upstream.accept;
+    let accept = sound("[upstream]\naccept = [\"200\", \"409\", \"499\"]").upstream.accept;
     for status in 100..=999 {
-        let listed = status == 200 || (400..=499).contains(&status) || status == 503;
+        let listed = [200, 409, 499].contains(&status);
         assert_eq!(accept.contains(StatusCode::from_u16(status).unwrap()), listed, "{status}");
+    }
+}
+
+#[test]
+fn no_failure_of_the_app_can_be_made_a_success() {
+    for status in (0..=1000).filter(|status| !matches!(status, 200..=299 | 400..=499)) {
+        assert!(parse(&format!("[upstream]\naccept = [\"{status}\"]")).is_err(), "{status}");
+    }
+    for class in ["1xx", "3xx", "4xx", "5xx", "xxx", "4XX", "5XX", "2xx,5xx", "200-599", "*"] {
+        assert!(parse(&format!("[upstream]\naccept = [\"2xx\", \"{class}\"]")).is_err(), "{class}");
     }
 }
 
@@ -180,6 +190,30 @@ fn a_shared_key_gives_one_warning_however_many_share_it() {
 }
 
 #[test]
+fn an_app_has_at_most_four_keys() {
+    // Other letters in the middle of the modulus make other keys.
+    let key = inline_key("test-a");
+    let (head, rest) = key.split_at(100);
+    let (_, tail) = rest.split_at(2);
+    let other = |letter: char| format!("\"{head}{letter}{letter}{tail}\"");
+    let keys: Vec<String> = "ABCDEF".chars().map(other).collect();
+    let text = |keys: &[String]| {
+        format!("[[apps]]\napp_id = \"1\"\nalipay_public_keys = [\n{}\n]", keys.join(",\n"))
+    };
+    assert_eq!(sound(&text(&keys[..4])).keyring.keys(b"1").map(<[_]>::len), Some(4));
+    assert_snapshot!(errors(&text(&keys)), @r#"
+    8:1  apps[0].alipay_public_keys[4]  is one key too many: an app has at most 4
+        remove those that Alipay no longer signs with: each makes forged notifications dearer
+    9:1  apps[0].alipay_public_keys[5]  is one key too many: an app has at most 4
+        remove those that Alipay no longer signs with: each makes forged notifications dearer
+    "#);
+    let with_files =
+        format!("{}\nalipay_public_key_files = [\"{FIXTURES}/keys/test-b.pem\"]", text(&keys[..4]));
+    let said = errors(&with_files);
+    assert!(said.contains("alipay_public_keys[3]  is one key too many"), "{said}");
+}
+
+#[test]
 fn short_keys_need_sha1() {
     let text = app("1", "test-1024-bits");
     parse(&text).unwrap_err();
@@ -188,9 +222,11 @@ fn short_keys_need_sha1() {
 
 #[test]
 fn the_log_level_of_the_environment_counts_more() {
-    let env = |name: &str| (name == "SIDECAR_LOG").then(|| "trace".to_owned());
-    let config = Config::parse(Path::new("x"), b"[log]\nlevel = \"error\"", env).unwrap();
-    assert_eq!(config.log.level.to_string(), "TRACE");
+    for level in ["trace", "TRACE", "Trace"] {
+        let env = |name: &str| (name == "SIDECAR_LOG").then(|| level.to_owned());
+        let config = Config::parse(Path::new("x"), b"[log]\nlevel = \"error\"", env).unwrap();
+        assert_eq!(config.log.level.to_string(), "TRACE", "{level}");
+    }
 }
 
 #[test]
