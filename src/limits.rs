@@ -6,7 +6,7 @@ use rlimit::Resource;
 
 /// Descriptors for all that is neither a sender's connection nor a delivery: listeners, event loops, the log, and
 /// whoever asks the admin listener.
-const RESERVED: usize = 64;
+const RESERVED: usize = 192;
 
 /// How many files the process may open, and how many connections that leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,16 +60,16 @@ mod tests {
 
     #[test]
     fn deliveries_and_listeners_keep_their_descriptors() {
-        assert_eq!(Files::share(1024, 10_000, 512).connections(), 448);
+        assert_eq!(Files::share(1024, 10_000, 512).connections(), 320);
         assert_eq!(Files::share(20_000, 10_000, 512).connections(), 10_000);
-        assert_eq!(Files::share(10_576, 10_000, 512).connections(), 10_000);
-        assert_eq!(Files::share(10_575, 10_000, 512).connections(), 9_999);
+        assert_eq!(Files::share(10_704, 10_000, 512).connections(), 10_000);
+        assert_eq!(Files::share(10_703, 10_000, 512).connections(), 9_999);
         assert_eq!(Files::share(64, 10_000, 512).connections(), 1);
     }
 
     #[test]
     fn fewer_connections_than_configured_are_a_warning_with_its_remedy() {
-        insta::assert_snapshot!(Files::share(1024, 10_000, 512).warning().unwrap(), @"the process may open 1024 files: 448 connections are served instead of server.max_connections = 10000; raise LimitNOFILE or ulimit -n");
+        insta::assert_snapshot!(Files::share(1024, 10_000, 512).warning().unwrap(), @"the process may open 1024 files: 320 connections are served instead of server.max_connections = 10000; raise LimitNOFILE or ulimit -n");
         assert_eq!(Files::share(20_000, 10_000, 512).warning(), None);
     }
 

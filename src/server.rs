@@ -34,6 +34,7 @@ use self::drain::{Drain, Phase};
 use crate::config::{self, Config};
 use crate::deliver::Idle;
 use crate::gateway::{Gateway, Shared};
+use crate::limits::raise_file_limit;
 use crate::rejection::Reason;
 use crate::telemetry::metrics::Metrics;
 use crate::translate::Translator;
@@ -58,6 +59,8 @@ pub struct Server {
     public: TcpListener,
     admin: TcpListener,
     workers: usize,
+    /// How many connections may be open: no more than there are descriptors for.
+    max_connections: usize,
 }
 
 /// What one worker needs, beside its listener.
@@ -90,11 +93,16 @@ impl Server {
         })?;
         let metrics = Arc::new(Metrics::new(catalogue.methods()).map_err(io::Error::other)?);
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
+        let files = raise_file_limit(config.server.max_connections, config.upstream.max_in_flight)?;
+        if let Some(warning) = files.warning() {
+            warn!(event = "file_limit", "{warning}");
+        }
         let config::Translate { on_mismatch, unknown_methods } = config.translate;
         Ok(Self {
             public: bind("server.listen", config.server.listen)?,
             admin: bind("admin.listen", config.admin.listen)?,
             workers,
+            max_connections: files.connections(),
             shared: Shared {
                 translator: Arc::new(Translator::new(catalogue, on_mismatch, unknown_methods)),
                 idle: Idle::new(workers),
@@ -140,9 +148,10 @@ impl Server {
                     (self.public.try_clone()?, self.shared.clone(), phases.clone());
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
                 let ended = Ended(ended.clone());
+                let max_connections = self.max_connections;
                 let crowd = CROWD_BUDGET.checked_div(self.workers).unwrap_or(CROWD_BUDGET);
                 workers.push(thread.spawn(move || {
-                    let outcome = work(listener, shared, number, crowd, phases);
+                    let outcome = work(listener, shared, number, max_connections, crowd, phases);
                     drop(ended);
                     outcome
                 })?);
@@ -182,6 +191,7 @@ fn work(
     listener: TcpListener,
     shared: Shared,
     number: usize,
+    max_connections: usize,
     crowd: usize,
     mut phases: watch::Receiver<Phase>,
 ) -> io::Result<()> {
@@ -191,7 +201,7 @@ fn work(
         let worker = Rc::new(Worker {
             drain: Rc::<Drain>::default(),
             connections: shared.metrics.connections(),
-            max_connections: server.max_connections,
+            max_connections,
             keep_alive: server.keep_alive,
             header_timeout: server.header_timeout,
             crowd: Crowd::new(crowd),

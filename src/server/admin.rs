@@ -20,7 +20,7 @@ use super::drain::Phase;
 use crate::telemetry::metrics::Metrics;
 
 /// Probes and scrapers come one at a time; more than these wait.
-const MAX_CONNECTIONS: usize = 512;
+const MAX_CONNECTIONS: usize = 128;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The content type of Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
