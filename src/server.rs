@@ -147,21 +147,24 @@ impl Server {
                 let (listener, shared, phases) =
                     (self.public.try_clone()?, self.shared.clone(), phases.clone());
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
-                let ended = Ended(ended.clone());
+                let ended = Ended(Some(ended.clone()));
                 let max_connections = self.max_connections;
                 let crowd = CROWD_BUDGET.checked_div(self.workers).unwrap_or(CROWD_BUDGET);
-                workers.push(thread.spawn(move || {
-                    let outcome = work(listener, shared, number, max_connections, crowd, phases);
-                    drop(ended);
-                    outcome
-                })?);
+                workers.push(
+                    thread.spawn(move || {
+                        work(listener, shared, number, max_connections, crowd, phases, ended)
+                    })?,
+                );
             }
             drop((self.public, ended));
-            tokio::select! {
-                () = &mut shutdown => {}
-                _ = endings.recv() => error!(event = "worker_failed", "a worker ended: the process ends with it"),
-            }
-            end(&config.server, &phase, endings).await;
+            let left = tokio::select! {
+                () = &mut shutdown => self.workers,
+                _ = endings.recv() => {
+                    error!(event = "worker_failed", "a worker ended: the process ends with it");
+                    self.workers.saturating_sub(1)
+                }
+            };
+            end(&config.server, &phase, endings, left).await;
             for worker in workers {
                 worker.join().map_err(|_panic| io::Error::other("a worker panicked"))??;
             }
@@ -170,20 +173,29 @@ impl Server {
     }
 }
 
-/// Leads the workers to their end, which is when `endings` closes.
-async fn end(config: &config::Server, phase: &watch::Sender<Phase>, mut endings: mpsc::Receiver<()>) {
+/// Leads the workers to their end, together: one may still use a connection whose event loop is another's.
+async fn end(
+    config: &config::Server,
+    phase: &watch::Sender<Phase>,
+    mut endings: mpsc::Receiver<()>,
+    workers: usize,
+) {
     phase.send_replace(Phase::Leaving);
     info!(event = "leaving", "not ready any more");
     sleep(config.shutdown_delay).await;
     phase.send_replace(Phase::Draining);
     info!(event = "draining", "nothing new is accepted");
-    let ended = async { while endings.recv().await.is_some() {} };
+    let ended = async {
+        for _ in 0..workers {
+            endings.recv().await;
+        }
+    };
     if timeout(config.drain_timeout, ended).await.is_err() {
         warn!(event = "drain_timeout", "what is still in flight is answered fail");
-        phase.send_replace(Phase::Over);
     } else {
         info!(event = "drained", "nothing is in flight any more");
     }
+    phase.send_replace(Phase::Over);
 }
 
 /// The life of a worker's thread.
@@ -194,6 +206,7 @@ fn work(
     max_connections: usize,
     crowd: usize,
     mut phases: watch::Receiver<Phase>,
+    mut ended: Ended,
 ) -> io::Result<()> {
     run(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -214,9 +227,14 @@ fn work(
         }
         drop(listener);
         worker.drain.advance(Phase::Draining);
-        tokio::select! {
-            () = worker.drain.emptied() => return Ok(()),
-            _ = phases.wait_for(|phase| *phase == Phase::Over) => {}
+        let is_empty = tokio::select! {
+            () = worker.drain.emptied() => true,
+            _ = phases.wait_for(|phase| *phase == Phase::Over) => false,
+        };
+        if is_empty {
+            ended.tell();
+            // Other workers may still deliver over connections that this one opened.
+            drop(phases.wait_for(|phase| *phase == Phase::Over).await);
         }
         worker.drain.advance(Phase::Over);
         drop(timeout(LAST_WORDS, worker.drain.emptied()).await);
@@ -266,13 +284,21 @@ impl Drop for Place {
     }
 }
 
-/// Tells of the end of a worker when dropped, also by a panic.
-struct Ended(mpsc::Sender<()>);
+/// Tells once that a worker has nothing in flight any more, at the latest when it ends, also by a panic.
+struct Ended(Option<mpsc::Sender<()>>);
+
+impl Ended {
+    fn tell(&mut self) {
+        if let Some(ended) = self.0.take() {
+            // The channel has room for all workers.
+            ended.try_send(()).unwrap_or_default();
+        }
+    }
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // The channel has room for all workers.
-        self.0.try_send(()).unwrap_or_default();
+        self.tell();
     }
 }
 

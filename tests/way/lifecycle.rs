@@ -101,3 +101,24 @@ fn the_metrics_count_each_request_once_with_labels_from_closed_lists() {
     }
     assert!(!text.contains("made.up"));
 }
+
+#[test]
+fn a_drain_does_not_cut_a_delivery_over_a_connection_of_another_worker() {
+    // Which worker accepts is chance, so it is tried often enough for both to take part.
+    for _ in 0..8 {
+        let mut way = Way::start();
+        way.post(&Notification::genuine(Form::V1)).is(200, "success");
+        way.upstream.got();
+        way.upstream_does([Act::Wait]);
+        let mut busy = way.connect();
+        busy.send(request());
+        way.upstream.got();
+        way.stop();
+        // The listener is closed when all workers drain; those without a connection are at their end by then.
+        while std::net::TcpStream::connect(way.address).is_ok() {}
+        way.upstream.release();
+        busy.answer().is(200, "success");
+        way.join();
+        way.upstream.got_nothing();
+    }
+}
