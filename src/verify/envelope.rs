@@ -111,15 +111,19 @@ fn required<'a>(
 
 /// Rule R6: no value may hold what reads as another parameter.
 ///
-/// `biz_content` may, because where it ends is told by its own grammar. Free text of flat notifications may as well,
-/// unless the name means something and would stand in its place of the sorted text.
+/// `biz_content` of a message or a gateway check may, because where it ends is told otherwise. Free text of flat
+/// notifications may as well, unless the name means something and could stand there in the sorted text: from the name
+/// of the text itself up to that of the next parameter which is signed for certain, both included.
 fn unambiguous(form: &Form, kind: Kind) -> Result<(), Rejection> {
-    let mut pairs = form.sorted().peekable();
-    while let Some((name, value, _)) = pairs.next() {
-        let next = pairs.peek().map(|(next, ..)| *next);
-        let is_in_place = |found: &[u8]| found > name && next.is_none_or(|next| found < next);
+    let is_signed = |name: &[u8], value: &[u8]| !value.is_empty() && name != b"sign" && name != b"sign_type";
+    for (name, value, _) in form.sorted() {
+        if name == b"biz_content" && kind != Kind::Flat {
+            continue;
+        }
+        let next = || form.sorted().find(|(other, value, _)| *other > name && is_signed(other, value));
+        let is_in_place = |found: &[u8]| found >= name && next().is_none_or(|(next, ..)| found <= next);
         let is_allowed = |found: &[u8]| kind.is_free_text(name) && !(is_known(found) && is_in_place(found));
-        if name != b"biz_content" && names_within(value).any(|found| !is_allowed(found)) {
+        if names_within(value).any(|found| !is_allowed(found)) {
             let name = String::from_utf8_lossy(name).into_owned();
             return Err(Reason::AmbiguousParameters
                 .because(format!("{name} holds `&name=`, which reads as another parameter")));

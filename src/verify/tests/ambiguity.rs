@@ -26,25 +26,33 @@ fn message() -> impl Strategy<Value = Params> {
 }
 
 fn flat() -> impl Strategy<Value = Params> {
-    ("[a-z&=]{0,12}", "(a|&|=|gmt_create|notify_id|trade_no|total_amount|sign_type|new){0,8}").prop_map(
-        |(subject, body)| {
-            [
+    let text =
+        || "(a|&|=|&status=|&title=|&name=|&buyer_id=|&gmt_create=|&trade_no=|&sign_type=|&new=|x){0,6}";
+    let optional = || prop::option::of(text());
+    let kinds =
+        prop::sample::select(vec!["trade_status_sync", "servicemarket_order_notify", "open_app_auth_notify"]);
+    (text(), text(), optional(), optional(), optional(), kinds).prop_map(
+        |(subject, body, reason, title, content, kind)| {
+            let mut params: Params = [
                 ("charset", "GBK"),
                 ("version", "1.0"),
                 ("sign_type", "RSA2"),
-                ("notify_type", "trade_status_sync"),
+                ("notify_type", kind),
                 ("notify_id", "ac05099524730693a8b330c5ecf72da978"),
                 ("notify_time", "2017-12-25 22:00:52"),
                 ("app_id", APP_ID),
                 ("trade_no", "2013112011001004330000121536"),
-                ("out_trade_no", "6823789339978248"),
                 ("total_amount", "20.00"),
                 ("subject", &subject),
                 ("body", &body),
             ]
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
-            .collect()
+            .collect();
+            for (name, text) in [("refund_reason", reason), ("title", title), ("biz_content", content)] {
+                params.extend(text.map(|text| (name.to_owned(), text.into_bytes())));
+            }
+            params
         },
     )
 }
@@ -160,15 +168,29 @@ proptest! {
     }
 
     #[test]
-    fn no_other_reading_of_a_flat_notification_changes_what_is_known(params in flat(), flips in flips()) {
-        let left_out = ["sign", "sign_type"];
-        let genuine = sign(params, &left_out, true);
+    fn no_other_reading_of_a_flat_notification_changes_what_is_known(
+        params in flat(),
+        flips in flips(),
+        is_v1 in any::<bool>(),
+        empty in prop::option::of(prop::sample::select(vec!["t", "bp", "trade_no", "total_amount", "seller_id", "refund_s"])),
+    ) {
+        let left_out: &[&str] = if is_v1 { &["sign", "sign_type"] } else { &["sign"] };
+        let genuine = sign(params, left_out, true);
         let Some(original) = accepts(&genuine) else { return Ok(()) };
-        let forged = read_otherwise(&genuine, &left_out, &flips);
-        if let Some(read) = forged.and_then(|forged| accepts(&forged)) {
+        let Some(mut forged) = read_otherwise(&genuine, left_out, &flips) else { return Ok(()) };
+        // What is empty may not be signed, so the attacker may add it.
+        forged.extend(empty.filter(|empty| !forged.contains_key(*empty)).map(|empty| (empty.to_owned(), Vec::new())));
+        if let Some(read) = accepts(&forged) {
             // Free text may lose its end to a name that means nothing; whatever means something stays what it was.
-            for (name, value) in original.iter().filter(|(name, _)| !["subject", "body"].contains(&name.as_str())) {
-                prop_assert_eq!(read.get(name), Some(value), "{}", name);
+            let is_text = |name: &str| ["subject", "body", "refund_reason", "title"].contains(&name);
+            for (name, value) in original.iter().filter(|(name, _)| !is_text(name)) {
+                // Of unsigned names the text may take one back, if it means nothing.
+                if is_known(name.as_bytes()) {
+                    prop_assert_eq!(read.get(name), Some(value), "{}", name);
+                }
+            }
+            for name in original.keys().filter(|name| is_text(name)) {
+                prop_assert!(read.contains_key(name), "{} has vanished", name);
             }
             for name in read.keys().filter(|name| !original.contains_key(*name)) {
                 prop_assert!(!is_known(name.as_bytes()), "{} was injected", name);
@@ -252,4 +274,40 @@ fn the_known_forgeries_are_refused() {
     forged.insert("biz_content".to_owned(), br#"{"a":"{}"#.to_vec());
     forged.insert("c".to_owned(), br#"1"}"#.to_vec());
     assert!(accepts(&forged).is_none());
+}
+
+/// What a free text may hold is decided by what is signed for certain: not by an empty parameter, nor by the signature.
+#[test]
+fn the_known_forgeries_of_flat_notifications_are_refused() {
+    let flat = |more: &[(&str, &str)]| {
+        let base = [
+            ("charset", "UTF-8"),
+            ("version", "1.0"),
+            ("sign_type", "RSA2"),
+            ("notify_type", "trade_status_sync"),
+            ("notify_id", "ac05099524730693a8b330c5ecf72da978"),
+            ("notify_time", "2017-12-25 22:00:52"),
+            ("app_id", APP_ID),
+        ];
+        let pairs = base.iter().chain(more);
+        pairs.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect::<Params>()
+    };
+    let v1 = ["sign", "sign_type"];
+    let genuine =
+        sign(flat(&[("subject", "hello"), ("total_amount", "88.00"), ("trade_no", "2026")]), &v1, true);
+    assert!(accepts(&genuine).is_some());
+    for empty in [None, Some("t"), Some("total_amount"), Some("trade_no")] {
+        let mut forged = flat(&[("subject", "hello&total_amount=88.00&trade_no=2026")]);
+        forged.insert("sign".to_owned(), genuine["sign"].clone());
+        forged.extend(empty.map(|empty| (empty.to_owned(), Vec::new())));
+        assert!(accepts(&forged).is_none(), "folded, with {empty:?} added empty");
+    }
+    for text in ["x&status=OK", "x&subject=hello", "x&sign_type=RSA2", "x&refund_reason=y"] {
+        let genuine = sign(flat(&[("refund_reason", text)]), &v1, true);
+        assert!(accepts(&genuine).is_none(), "{text}");
+    }
+    let both = sign(flat(&[("subject", "x&title=y"), ("title", "z")]), &v1, true);
+    assert!(accepts(&both).is_none());
+    let json = sign(flat(&[("biz_content", "{\"a\":1}&buyer_id=2088")]), &v1, true);
+    assert!(accepts(&json).is_none());
 }
