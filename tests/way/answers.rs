@@ -151,6 +151,27 @@ fn a_body_over_the_cap_is_413_before_it_is_read() {
 }
 
 #[test]
+fn an_answer_that_leaves_a_body_unread_says_that_the_connection_ends() {
+    let way = Way::start();
+    for head in [
+        Client::head(256 * 1024 + 1, ""),
+        Client::head(1000, "Expect: 200-ok\r\n"),
+        Client::head(1000, "Content-Encoding: gzip\r\n"),
+        Client::head(1000, "").replace("/alipay/notify", "/elsewhere"),
+    ] {
+        let mut client = way.connect();
+        client.send(head);
+        let answer = client.answer();
+        assert_eq!(
+            (answer.body.as_str(), answer.header("connection")),
+            ("fail", Some("close")),
+            "{answer:?}"
+        );
+        client.is_closed();
+    }
+}
+
+#[test]
 fn a_slow_head_or_body_is_408() {
     let way = Way::with(&[("server", "header_timeout = \"30ms\""), ("server", "body_timeout = \"30ms\"")]);
     is_answered(&way, "POST /alipay/notify HTT", 408, "slow_head");

@@ -237,6 +237,21 @@ fn an_empty_parameter_passes_when_signed_and_is_dropped_when_not() {
 }
 
 #[test]
+fn an_empty_encrypt_type_counts_as_none() {
+    let way = Way::start();
+    for form in [Form::V1, Form::V2] {
+        let signed = Notification::unsigned().set("encrypt_type", "").signed(form, key());
+        let added = Notification::genuine(form).set("encrypt_type", "");
+        for notification in [signed, added] {
+            way.post(&notification).is(200, "success");
+            let json = way.upstream.got().json();
+            assert_eq!(json["biz_content"]["certify_result_status"], "success");
+            assert!(json.get("extra").is_none() && json.get("encrypt_type").is_none(), "{json}");
+        }
+    }
+}
+
+#[test]
 fn an_unknown_message_passes_untyped() {
     let way = Way::start();
     let content = r#"{"n": 1.50, "list": [1, {"a": null}]}"#;

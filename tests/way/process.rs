@@ -217,3 +217,19 @@ fn a_hangup_changes_nothing() {
     running.signal("TERM");
     assert!(running.end().0.success());
 }
+
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    let running = Running::start(&[]);
+    let body = Notification::genuine(Form::V1).body();
+    let mut client = running.connect();
+    // Their lines are more than a pipe takes.
+    for _ in 0..600 {
+        client.post(&body).is(200, "success");
+    }
+    running.signal("TERM");
+    client.is_closed();
+    let (status, lines) = running.end();
+    assert_eq!(status.code(), Some(0));
+    assert!(!lines.is_empty());
+}
