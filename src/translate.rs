@@ -12,8 +12,10 @@ mod violation;
 mod tests;
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use self::catalogue::Catalogue;
 use self::envelope::Envelope;
@@ -81,8 +83,10 @@ impl Translator {
         body.extend_from_slice(BIZ_CONTENT);
         let fields = message.map(|(_, message)| &message.fields);
         let place = Place::top("biz_content");
+        let start = body.len();
         json::write_object(&envelope.biz_content, fields, &place, &mut body, &mut violations)
             .map_err(|malformed| Reason::MalformedContent.because(malformed))?;
+        let content = start..body.len();
         envelope.write_tail(&mut body)?;
         let schema = match message {
             _ if !violations.as_slice().is_empty() => Schema::Mismatch,
@@ -100,6 +104,8 @@ impl Translator {
             method_index: message.map(|(index, _)| index),
             schema,
             violations,
+            sent_at: envelope.sent_at,
+            content,
             body: body.into(),
         })
     }
@@ -149,6 +155,8 @@ pub struct Event {
     method_index: Option<usize>,
     schema: Schema,
     violations: Violations,
+    sent_at: Timestamp,
+    content: Range<usize>,
     body: Bytes,
 }
 
@@ -186,6 +194,16 @@ impl Event {
     /// Where it departs from what is documented: the first few places.
     pub fn violations(&self) -> &[Violation] {
         self.violations.as_slice()
+    }
+
+    /// When Alipay sent it.
+    pub fn sent_at(&self) -> Timestamp {
+        self.sent_at
+    }
+
+    /// The part of [`Event::body`] that is its content: the value of `biz_content`.
+    pub fn content(&self) -> Bytes {
+        self.body.slice(self.content.clone())
     }
 
     /// The JSON for the upstream.

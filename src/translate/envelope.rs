@@ -20,7 +20,7 @@ pub(super) struct Envelope<'f> {
     pub(super) app_id: Cow<'f, str>,
     pub(super) biz_content: Cow<'f, str>,
     version: Cow<'f, str>,
-    sent_at: Timestamp,
+    pub(super) sent_at: Timestamp,
     /// In the order of the documented table, but without those that were not sent.
     optional: [Option<Cow<'f, str>>; OPTIONAL.len()],
     /// Parameters that are not documented, in the order received.

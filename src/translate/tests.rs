@@ -75,6 +75,13 @@ fn violations(event: &Event) -> String {
 }
 
 #[test]
+fn an_event_knows_when_it_was_sent_and_which_part_of_it_is_the_content() {
+    let event = event(&[("auth_app_id", "2021"), ("more", "x")]);
+    assert_eq!(event.sent_at().to_string(), "2017-12-25T14:00:52.731Z");
+    assert_eq!(event.content(), CONTENT.as_bytes());
+}
+
+#[test]
 fn the_documented_example_becomes_the_documented_json() {
     let event = event(&[]);
     let envelope = concat!(
