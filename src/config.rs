@@ -7,6 +7,7 @@ mod apps;
 mod expand;
 mod finding;
 mod known;
+mod messages;
 mod reader;
 mod rules;
 mod sections;
@@ -25,6 +26,7 @@ use toml::de::DeTable;
 use tracing::Level;
 
 use crate::receive::Limits;
+use crate::translate::catalogue::Catalogue;
 pub use crate::translate::{OnMismatch, UnknownMethods};
 use crate::verify::Policy;
 use crate::verify::keyring::Keyring;
@@ -57,6 +59,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[translate]`: what becomes of messages that do not fit.
     pub translate: Translate,
+    /// All messages that are known, those of `translate.messages` among them.
+    pub catalogue: Catalogue,
     /// `ack.failure_status`: the status of a `fail` that answers a genuine notification.
     pub failure_status: StatusCode,
     /// `[log]`.

@@ -38,7 +38,6 @@ use crate::limits::raise_file_limit;
 use crate::rejection::Reason;
 use crate::telemetry::metrics::Metrics;
 use crate::translate::Translator;
-use crate::translate::catalogue::Catalogue;
 
 /// How many host names each worker resolves at once.
 const RESOLVERS: usize = 4;
@@ -88,16 +87,14 @@ impl Server {
             listener.set_nonblocking(true)?;
             Ok::<_, io::Error>(listener)
         };
-        let catalogue = Catalogue::builtin().map_err(|errors| {
-            io::Error::other(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-        })?;
-        let metrics = Arc::new(Metrics::new(catalogue.methods()).map_err(io::Error::other)?);
+        let metrics = Arc::new(Metrics::new(config.catalogue.methods()).map_err(io::Error::other)?);
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let files = raise_file_limit(config.server.max_connections, config.upstream.max_in_flight)?;
         if let Some(warning) = files.warning() {
             warn!(event = "file_limit", "{warning}");
         }
         let config::Translate { on_mismatch, unknown_methods } = config.translate;
+        let catalogue = config.catalogue.clone();
         Ok(Self {
             public: bind("server.listen", config.server.listen)?,
             admin: bind("admin.listen", config.admin.listen)?,

@@ -7,6 +7,8 @@ pub mod catalogue;
 mod charset;
 mod envelope;
 mod json;
+mod parameters;
+mod typed;
 mod violation;
 #[cfg(test)]
 mod tests;
@@ -18,11 +20,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::catalogue::Catalogue;
-use self::envelope::Envelope;
+use self::envelope::{Content, Envelope};
 pub use self::violation::{Breach, Violation};
 use self::violation::{Place, Violations};
 use crate::rejection::{Reason, Rejection};
-use crate::verify::kind::Kind;
 use crate::verify::{SignedForm, Verified};
 
 /// What becomes of a genuine notification that breaks its schema; `translate.on_mismatch`.
@@ -64,31 +65,33 @@ impl Translator {
 
     /// Makes an event of a notification.
     ///
-    /// A field that is not in the catalogue passes as it came, and is no violation even where the table of fields is
-    /// complete: the platform adds fields without notice.
+    /// A field that is not in the catalogue passes as it came: the platform adds fields without notice. Where the
+    /// table of fields is complete, it is reported as well.
     #[expect(clippy::needless_pass_by_value, reason = "no notification becomes two events")]
     pub fn translate(&self, verified: Verified) -> Result<Event, Rejection> {
-        match verified.kind() {
-            Kind::Message => {}
-            Kind::GatewayCheck | Kind::Flat => return Err(Reason::UntranslatedKind.into()),
-        }
-        let envelope = Envelope::read(verified.form())?;
-        let message = self.catalogue.find(&envelope.msg_method);
+        let envelope = Envelope::read(&verified)?;
+        let message = self.catalogue.find(envelope.naming, &envelope.name);
         if message.is_none() && self.unknown_methods == UnknownMethods::Fail {
             return Err(Reason::UnknownMethod.into());
         }
-        let mut body = Vec::with_capacity(envelope.biz_content.len().saturating_add(ENVELOPE_ROOM));
+        let fields = message.and_then(|(_, message)| message.fields.as_ref());
+        let mut body = Vec::with_capacity(envelope.size().saturating_add(ENVELOPE_ROOM));
         let mut violations = Violations::default();
         envelope.write_head(&mut body, &mut violations)?;
         body.extend_from_slice(BIZ_CONTENT);
-        let fields = message.map(|(_, message)| &message.fields);
         let place = Place::top("biz_content");
         let start = body.len();
-        json::write_object(&envelope.biz_content, fields, &place, &mut body, &mut violations)
-            .map_err(|malformed| Reason::MalformedContent.because(malformed))?;
+        match &envelope.content {
+            Content::Json(text) => json::write_object(text, fields, &place, &mut body, &mut violations)
+                .map_err(|malformed| Reason::MalformedContent.because(malformed))?,
+            Content::Parameters => {
+                parameters::write_object(&envelope.rest, fields, &place, &mut body, &mut violations)
+                    .map_err(|error| Reason::Internal.because(error))?;
+            }
+        }
         let content = start..body.len();
         envelope.write_tail(&mut body)?;
-        let schema = match message {
+        let schema = match fields {
             _ if !violations.as_slice().is_empty() => Schema::Mismatch,
             Some(_) => Schema::Typed,
             None => Schema::Untyped,
@@ -98,8 +101,8 @@ impl Translator {
         }
         Ok(Event {
             notify_id: envelope.notify_id.into_owned(),
-            msg_method: envelope.msg_method.into_owned(),
-            app_id: envelope.app_id.into_owned(),
+            msg_method: envelope.name.into_owned(),
+            app_id: envelope.app.into_owned(),
             signed_form: verified.signed_form(),
             method_index: message.map(|(index, _)| index),
             schema,
@@ -121,7 +124,7 @@ const ENVELOPE_ROOM: usize = 512;
 pub enum Schema {
     /// It is in the catalogue, and fits.
     Typed,
-    /// It is not in the catalogue.
+    /// It is not in the catalogue, or with its name alone.
     Untyped,
     /// Something in it is not as documented; see [`Event::violations`].
     Mismatch,
@@ -166,7 +169,7 @@ impl Event {
         &self.notify_id
     }
 
-    /// The kind of message.
+    /// The kind of message: its `msg_method`, or the `notify_type` of a flat notification.
     pub fn msg_method(&self) -> &str {
         &self.msg_method
     }

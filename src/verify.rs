@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use self::envelope::Claims;
 use self::key::{Hash, PublicKey};
 use self::keyring::Keyring;
-use self::kind::Kind;
+use self::kind::{Kind, Parameters};
 use self::signed_text::{Empties, digest};
 use crate::receive::Received;
 use crate::receive::form::Form;
@@ -55,6 +55,8 @@ pub struct Policy {
     pub max_age: Option<Duration>,
     /// How far in the future `utc_timestamp` may lie; `verify.max_skew`.
     pub max_skew: Duration,
+    /// The parameters that mean something, so that no free text may be read as one of them.
+    pub parameters: Arc<Parameters>,
 }
 
 /// A notification that is Alipay's: each of its parameters was signed with a key of its app.
@@ -86,7 +88,8 @@ impl Verified {
 
     #[cfg(test)]
     pub(crate) fn for_tests(form: Form, signed_form: SignedForm) -> Self {
-        Self { form, kind: Kind::Message, signed_form }
+        let kind = Kind::of(&form).unwrap_or(Kind::Message);
+        Self { form, kind, signed_form }
     }
 }
 
@@ -101,7 +104,7 @@ pub fn verify(
     now: SystemTime,
 ) -> Result<Verified, Rejection> {
     let form = received.form;
-    let claims = Claims::read(&form)?;
+    let claims = Claims::read(&form, &policy.parameters)?;
     if claims.hash == Hash::Sha1 && !policy.allow_sha1 {
         return Err(Reason::HashNotAllowed.because("sign_type is RSA (SHA-1) and verify.allow_sha1 is false"));
     }

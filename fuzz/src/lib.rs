@@ -48,12 +48,13 @@ static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
     [(APP_ID.to_owned(), vec![key])].into_iter().collect()
 });
 
-static POLICY: Policy = Policy {
+static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
     forms: &[SignedForm::V1, SignedForm::V2],
     allow_sha1: false,
     max_age: Some(Duration::from_hours(26)),
     max_skew: Duration::from_mins(5),
-};
+    parameters: Arc::new(TRANSLATOR.catalogue().parameters()),
+});
 
 /// The moment at which every notification is judged: that of the documented example.
 static NOW: LazyLock<SystemTime> =

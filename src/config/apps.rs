@@ -149,7 +149,7 @@ fn parse(bytes: &[u8], allow_sha1: bool) -> Result<PublicKey, KeyError> {
 }
 
 /// A file in messages: as written, and where that is unless the environment took part.
-fn shown(written: &Written<'_>, path: &Path) -> String {
+pub(super) fn shown(written: &Written<'_>, path: &Path) -> String {
     if written.is_expanded() || path == Path::new(written.text.as_ref()) {
         return written.quoted();
     }

@@ -11,8 +11,11 @@ use tracing::Level;
 
 use super::reader::{Problem, Reader};
 use super::upstream::{self, Upstream, UpstreamUrl};
-use super::{Admin, Config, Log, LogFormat, OnMismatch, Server, Translate, UnknownMethods, apps, value};
+use super::{
+    Admin, Config, Log, LogFormat, OnMismatch, Server, Translate, UnknownMethods, apps, messages, value,
+};
 use crate::receive::Limits;
+use crate::translate::catalogue::Catalogue;
 use crate::verify::{Policy, SignedForm};
 
 /// Takes every key out of the file. What it returns counts only if nothing was noted.
@@ -21,13 +24,13 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
     let mut section = reader.section("admin");
     let admin = Admin { listen: section.text("listen", everywhere(9090), value::address) };
     let upstream = read_upstream(reader);
-    let policy = read_policy(reader);
+    let (translate, catalogue) = read_translate(reader, folder);
+    let policy = read_policy(reader, &catalogue);
     let apps = apps::read(reader, folder, policy.allow_sha1);
     let keyring = apps
         .iter()
         .map(|app| (app.app_id.clone(), app.keys.iter().map(|key| Arc::clone(&key.key)).collect()))
         .collect();
-    let translate = read_translate(reader);
     let failure_status = read_failure_status(reader);
     let log = read_log(reader);
     let warnings = Vec::new();
@@ -40,6 +43,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
         policy,
         limits,
         translate,
+        catalogue,
         failure_status,
         log,
         warnings,
@@ -103,7 +107,7 @@ fn read_upstream(reader: &mut Reader<'_>) -> Upstream {
     }
 }
 
-fn read_policy(reader: &mut Reader<'_>) -> Policy {
+fn read_policy(reader: &mut Reader<'_>, catalogue: &Catalogue) -> Policy {
     const FORMS: &[(&str, &[SignedForm])] =
         &[("auto", &[SignedForm::V1, SignedForm::V2]), ("v1", &[SignedForm::V1]), ("v2", &[SignedForm::V2])];
     let mut section = reader.section("verify");
@@ -118,23 +122,38 @@ fn read_policy(reader: &mut Reader<'_>) -> Policy {
             seconds(300),
             value::duration(Duration::ZERO..=seconds(24 * 3600)),
         ),
+        parameters: Arc::new(catalogue.parameters()),
     }
 }
 
-fn read_translate(reader: &mut Reader<'_>) -> Translate {
+/// What becomes of messages that do not fit, and all messages that are known: those that are compiled in, and those
+/// of the user's files.
+fn read_translate(reader: &mut Reader<'_>, folder: &Path) -> (Translate, Catalogue) {
     const ON_MISMATCH: &[(&str, OnMismatch)] =
         &[("forward", OnMismatch::Forward), ("fail", OnMismatch::Fail)];
     const UNKNOWN_METHODS: &[(&str, UnknownMethods)] =
         &[("forward", UnknownMethods::Forward), ("fail", UnknownMethods::Fail)];
+    let mut catalogue = Catalogue::builtin().unwrap_or_else(|mistakes| {
+        for mistake in mistakes {
+            reader.error(
+                None,
+                "translate",
+                Problem::new(mistake.to_string(), "this version is broken: use another"),
+            );
+        }
+        Catalogue::default()
+    });
     let mut section = reader.section("translate");
-    Translate {
+    section.list("messages", Vec::new(), |written| messages::add(written, folder, &mut catalogue));
+    let translate = Translate {
         on_mismatch: section.text("on_mismatch", OnMismatch::Forward, value::word(ON_MISMATCH)),
         unknown_methods: section.text(
             "unknown_methods",
             UnknownMethods::Forward,
             value::word(UNKNOWN_METHODS),
         ),
-    }
+    };
+    (translate, catalogue)
 }
 
 fn read_failure_status(reader: &mut Reader<'_>) -> StatusCode {

@@ -10,19 +10,19 @@ use std::fmt;
 
 use serde::Deserialize;
 
-/// The files in `messages/`: their names and texts.
-const BUILTIN: &[(&str, &str)] = &[(
-    "messages/alipay.open.mini.icp.faceauth.completed.toml",
-    include_str!("../../messages/alipay.open.mini.icp.faceauth.completed.toml"),
-)];
+use crate::verify::kind::Parameters;
 
-/// All kinds of messages that are known, each under its `msg_method`.
+/// The files in `messages/`: their names and texts, in alphabetical order.
+const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/messages.rs"));
+
+/// All kinds of messages that are known, each under its name: a `msg_method`, or the `notify_type` of a flat one.
 ///
 /// Finding one takes the same time however many there are.
 #[derive(Debug, Default, Clone)]
 pub struct Catalogue {
     messages: Vec<Message>,
-    by_method: HashMap<String, usize>,
+    by_msg_method: HashMap<String, usize>,
+    by_notify_type: HashMap<String, usize>,
 }
 
 impl Catalogue {
@@ -37,15 +37,19 @@ impl Catalogue {
 
     /// Adds the message that the TOML `text` describes; `file` is its name for the errors, of which all are reported.
     pub fn add(&mut self, file: &str, text: &str) -> Result<(), Vec<CatalogueError>> {
-        let message = file::parse(file, text, |method| self.by_method.contains_key(method))?;
-        self.by_method.insert(message.msg_method.clone(), self.messages.len());
+        let message = file::parse(file, text, |naming, name| self.find(naming, name).is_some())?;
+        let by_name = match message.naming {
+            Naming::MsgMethod => &mut self.by_msg_method,
+            Naming::NotifyType => &mut self.by_notify_type,
+        };
+        by_name.insert(message.name.clone(), self.messages.len());
         self.messages.push(message);
         Ok(())
     }
 
     /// The names of all messages, in the order in which they were added, which is that of [`Catalogue::find`].
     pub fn methods(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.messages.iter().map(|message| &*message.msg_method)
+        self.messages.iter().map(|message| &*message.name)
     }
 
     /// All messages, in the order of [`Catalogue::methods`].
@@ -53,28 +57,69 @@ impl Catalogue {
         &self.messages
     }
 
+    /// The parameters of all flat notifications, and whether each is free text.
+    pub fn parameters(&self) -> Parameters {
+        let flat = self.messages.iter().filter(|message| message.content == ContentPlace::Parameters);
+        let fields = flat.filter_map(|message| message.fields.as_ref()).flat_map(Fields::iter);
+        Parameters::new(fields.map(|field| (&*field.name, field.kind.is_free_text())))
+    }
+
     /// The message of that name, and the place it has among all.
-    pub fn find(&self, msg_method: &str) -> Option<(usize, &Message)> {
-        let index = *self.by_method.get(msg_method)?;
+    pub fn find(&self, naming: Naming, name: &str) -> Option<(usize, &Message)> {
+        let by_name = match naming {
+            Naming::MsgMethod => &self.by_msg_method,
+            Naming::NotifyType => &self.by_notify_type,
+        };
+        let index = *by_name.get(name)?;
         Some((index, self.messages.get(index)?))
     }
+}
+
+/// The parameter that names a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Naming {
+    /// `msg_method`, of the message service.
+    MsgMethod,
+    /// `notify_type`, of a flat notification.
+    NotifyType,
+}
+
+impl Naming {
+    /// The name of the parameter.
+    pub const fn parameter(self) -> &'static str {
+        match self {
+            Self::MsgMethod => "msg_method",
+            Self::NotifyType => "notify_type",
+        }
+    }
+}
+
+/// Where the fields of a message stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentPlace {
+    /// In the JSON object of the parameter `biz_content`.
+    BizContent,
+    /// They are parameters of the notification.
+    Parameters,
 }
 
 /// A kind of message.
 #[derive(Debug, Clone)]
 pub struct Message {
+    /// The parameter that names it.
+    pub naming: Naming,
     /// Its name, `[A-Za-z0-9._]{1,100}`.
-    pub msg_method: String,
+    pub name: String,
+    /// Where its fields stand.
+    pub content: ContentPlace,
     /// What it tells.
     pub title: Words,
     /// Where the table of its fields comes from, if that is known.
     pub source: Option<Source>,
-    /// Whether `fields` are all that are documented. Fields that are not listed pass as they come either way, and are
-    /// never held against a message: the platform adds fields without notice.
-    pub complete: bool,
-    /// What its `biz_content` holds.
-    pub fields: Fields,
-    /// The text of a `biz_content` that fits the fields.
+    /// What it holds; `None` if only its name is known.
+    pub fields: Option<Fields>,
+    /// The text of a JSON object that fits the fields: a `biz_content`, or the parameters as strings.
     pub example: Option<String>,
 }
 
@@ -110,26 +155,41 @@ pub enum SourceKind {
     Code,
 }
 
-/// The fields of one JSON object, in the order of their source; each name once.
+/// The fields of one object, in the order of their source; each name once.
 #[derive(Debug, Clone)]
-pub struct Fields(Vec<Field>);
+pub struct Fields {
+    list: Vec<Field>,
+    exactly_one_of: Vec<Vec<String>>,
+    complete: bool,
+}
 
 impl Fields {
     /// All fields, in the order of their source.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Field> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// The field of that name, which is compared with case.
     pub fn find(&self, name: &str) -> Option<&Field> {
-        self.0.iter().find(|field| field.name == name)
+        self.list.iter().find(|field| field.name == name)
+    }
+
+    /// Groups of fields of which every message carries one, and one only.
+    pub fn exactly_one_of(&self) -> &[Vec<String>] {
+        &self.exactly_one_of
+    }
+
+    /// Whether these are all that are documented. Others pass as they come either way; where the table is complete,
+    /// they are reported.
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 }
 
 /// A field that is documented.
 #[derive(Debug, Clone)]
 pub struct Field {
-    /// Its name in the JSON.
+    /// Its name in the JSON, or that of the parameter.
     pub name: String,
     /// What it may hold.
     pub kind: FieldType,
@@ -139,19 +199,86 @@ pub struct Field {
     pub description: Words,
 }
 
-/// What a field may hold.
+/// What a field may hold, and what becomes of it.
 #[derive(Debug, Clone)]
 pub enum FieldType {
-    /// Text.
+    /// Text, which stays as it is.
     Text {
         /// Its greatest length in characters, if one is documented.
         max_length: Option<usize>,
+        /// Whether people or merchants write it, so that it may hold `&` and `=`. Of flat notifications alone.
+        free_text: bool,
+        /// Whether it comes percent-encoded, so that it is decoded once the signature was checked.
+        encoded: bool,
     },
     /// One of some values: matched without case, written as spelled here.
     Enum {
         /// At least one; no two are alike but for case.
         values: Vec<EnumValue>,
     },
+    /// A whole number of 64 bits, as text or as a number; it becomes a number.
+    Integer,
+    /// A number with its exact digits, such as an amount of money; it becomes a string, never a float.
+    Decimal {
+        /// Its greatest length in characters, if one is documented.
+        max_length: Option<usize>,
+    },
+    /// A word for yes or no; it becomes `true` or `false`.
+    Boolean {
+        /// How it is spelled.
+        spelling: Spelling,
+    },
+    /// Milliseconds since the epoch, as text or as a number; they become a number.
+    TimestampMs,
+    /// A time in Beijing, `yyyy-MM-dd HH:mm:ss` with or without a fraction; it becomes RFC 3339 with `+08:00`.
+    DateTime,
+    /// Text that holds a JSON object or list; it becomes that.
+    Json {
+        /// What the JSON holds, if that is documented.
+        holds: Option<Box<FieldType>>,
+    },
+    /// A list.
+    List {
+        /// What each of its items is.
+        items: Box<FieldType>,
+    },
+    /// An object.
+    Object {
+        /// What it holds.
+        fields: Fields,
+    },
+}
+
+impl FieldType {
+    /// Whether people or merchants write it.
+    fn is_free_text(&self) -> bool {
+        matches!(self, Self::Text { free_text: true, .. })
+    }
+}
+
+/// How a boolean is spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Spelling {
+    /// `true` and `false`.
+    #[serde(rename = "true/false")]
+    TrueFalse,
+    /// `Y` and `N`.
+    #[serde(rename = "Y/N")]
+    YesNo,
+    /// `T` and `F`.
+    #[serde(rename = "T/F")]
+    TF,
+}
+
+impl Spelling {
+    /// The two words: that for yes, and that for no.
+    pub const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::TrueFalse => ("true", "false"),
+            Self::YesNo => ("Y", "N"),
+            Self::TF => ("T", "F"),
+        }
+    }
 }
 
 /// A value of an enum.
@@ -202,23 +329,49 @@ mod tests {
     fn every_file_compiled_in_is_named_for_its_message_and_documents_it() {
         let catalogue = Catalogue::builtin().unwrap();
         assert_eq!(catalogue.methods().len(), BUILTIN.len());
-        let is_told = |words: &Words| !words.zh.is_empty() && !words.en.is_empty();
         for (index, ((file, _), message)) in BUILTIN.iter().zip(catalogue.messages()).enumerate() {
-            assert_eq!(*file, format!("messages/{}.toml", message.msg_method));
+            assert_eq!(*file, format!("messages/{}.toml", message.name));
             assert!(is_told(&message.title), "{file}");
-            assert!(message.source.is_some() && message.example.is_some(), "{file}");
-            for field in message.fields.iter() {
-                assert!(is_told(&field.description), "{file}: {}", field.name);
-                if let FieldType::Enum { values } = &field.kind {
-                    assert!(values.iter().all(|value| is_told(&value.meaning)), "{file}: {}", field.name);
-                }
+            assert!(message.source.is_some(), "{file}");
+            assert_eq!(message.example.is_some(), message.fields.is_some(), "{file}");
+            message.fields.iter().for_each(|fields| are_told(file, fields));
+            assert_eq!(catalogue.find(message.naming, &message.name).unwrap().0, index);
+        }
+    }
+
+    fn is_told(words: &Words) -> bool {
+        !words.zh.is_empty() && !words.en.is_empty()
+    }
+
+    fn are_told(file: &str, fields: &Fields) {
+        for field in fields.iter() {
+            assert!(is_told(&field.description), "{file}: {}", field.name);
+            is_documented(file, &field.name, &field.kind);
+        }
+    }
+
+    fn is_documented(file: &str, name: &str, kind: &FieldType) {
+        match kind {
+            FieldType::Enum { values } => {
+                assert!(values.iter().all(|value| is_told(&value.meaning)), "{file}: {name}");
             }
-            assert_eq!(catalogue.find(&message.msg_method).unwrap().0, index);
+            FieldType::Object { fields } => are_told(file, fields),
+            FieldType::List { items } => is_documented(file, name, items),
+            FieldType::Json { holds: Some(holds) } => is_documented(file, name, holds),
+            FieldType::Text { .. }
+            | FieldType::Integer
+            | FieldType::Decimal { .. }
+            | FieldType::Boolean { .. }
+            | FieldType::TimestampMs
+            | FieldType::DateTime
+            | FieldType::Json { holds: None } => {}
         }
     }
 
     #[test]
     fn an_unknown_method_is_not_found() {
-        assert!(Catalogue::builtin().unwrap().find("alipay.open.mini.icp.faceauth.complete").is_none());
+        let catalogue = Catalogue::builtin().unwrap();
+        assert!(catalogue.find(Naming::MsgMethod, "alipay.open.mini.icp.faceauth.complete").is_none());
+        assert!(catalogue.find(Naming::NotifyType, "alipay.open.mini.icp.faceauth.completed").is_none());
     }
 }

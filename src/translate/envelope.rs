@@ -3,120 +3,205 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimePrinter;
 
+use super::catalogue::Naming;
 use super::charset::Charset;
+use super::parameters;
+use super::typed;
 use super::violation::{Breach, Place, Violations};
-use crate::receive::form::Form;
 use crate::rejection::{Reason, Rejection};
+use crate::verify::Verified;
+use crate::verify::kind::Kind;
 
-/// The parameters of a message-service notification, each decoded.
+/// A parameter, decoded: its name and its value.
+type Parameter<'f> = (Cow<'f, str>, Cow<'f, str>);
+
+/// The parameters of a notification, each decoded.
 ///
 /// `sign`, `sign_type` and `charset` have done their work and are left behind.
 pub(super) struct Envelope<'f> {
     pub(super) notify_id: Cow<'f, str>,
-    pub(super) msg_method: Cow<'f, str>,
-    pub(super) app_id: Cow<'f, str>,
-    pub(super) biz_content: Cow<'f, str>,
-    version: Cow<'f, str>,
+    /// The parameter that names the kind of message, and the name.
+    pub(super) naming: Naming,
+    pub(super) name: Cow<'f, str>,
+    /// The app with whose keys it was verified, under the name of that parameter or another.
+    pub(super) app: Cow<'f, str>,
     pub(super) sent_at: Timestamp,
+    pub(super) content: Content<'f>,
+    /// Parameters outside the envelope, in the order received: the content, or beside it.
+    pub(super) rest: Vec<Parameter<'f>>,
+    app_id: Option<Cow<'f, str>>,
+    version: Option<Cow<'f, str>>,
+    has_utc_timestamp: bool,
     /// In the order of the documented table, but without those that were not sent.
     optional: [Option<Cow<'f, str>>; OPTIONAL.len()],
-    /// Parameters that are not documented, in the order received.
-    extra: Vec<(Cow<'f, str>, Cow<'f, str>)>,
 }
 
-/// The parameters that a message may carry beside the required ones, in the order of the documented table.
-const OPTIONAL: [&str; 7] =
-    ["msg_type", "msg_uid", "msg_app_id", "notify_type", NOTIFY_TIME, "auth_app_id", "merchant_app_id"];
+/// Where the content of a notification stands.
+pub(super) enum Content<'f> {
+    /// In the JSON of `biz_content`, which is this text.
+    Json(Cow<'f, str>),
+    /// It is the parameters outside the envelope.
+    Parameters,
+}
 
+/// The parameters that a notification may carry beside the required ones, in the order of the documented table.
+const OPTIONAL: [&str; 7] =
+    ["msg_type", "msg_uid", "msg_app_id", NOTIFY_TYPE, NOTIFY_TIME, "auth_app_id", "merchant_app_id"];
+
+/// The one optional parameter that names flat notifications.
+const NOTIFY_TYPE: &str = "notify_type";
 /// The one optional parameter that is not plain text, but a time in Beijing.
 const NOTIFY_TIME: &str = "notify_time";
 
 impl<'f> Envelope<'f> {
-    /// Finds and decodes the parameters of `form`.
-    pub(super) fn read(form: &'f Form) -> Result<Self, Rejection> {
-        let charset = form.get("charset").ok_or_else(|| missing("charset"))?;
+    /// Finds and decodes the parameters of a notification that is no gateway check.
+    pub(super) fn read(verified: &'f Verified) -> Result<Self, Rejection> {
+        let (form, kind) = (verified.form(), verified.kind());
+        // The old partner API names no charset. Its text is taken for UTF-8 or for nothing, since GBK is guesswork.
+        let unnamed: Option<&[u8]> = if kind == Kind::Flat { Some(b"utf-8") } else { None };
+        let charset = form.get("charset").or(unnamed).ok_or_else(|| missing("charset"))?;
         let charset =
             Charset::named(charset).ok_or_else(|| malformed("charset", "not a charset of the list"))?;
+        let (naming, has_content) = match kind {
+            Kind::Message => (Naming::MsgMethod, true),
+            Kind::Flat => (Naming::NotifyType, form.get("biz_content").is_some()),
+            Kind::GatewayCheck => return Err(Reason::UntranslatedKind.into()),
+        };
         let [mut notify_id, mut msg_method, mut app_id, mut version, mut utc_timestamp, mut biz_content] =
             [const { None }; 6];
         let mut optional = [const { None }; OPTIONAL.len()];
-        let mut extra = Vec::new();
+        let mut rest = Vec::new();
         for (name, value) in form.iter() {
-            let required = match name {
+            let is_field = kind == Kind::Flat && !has_content && !is_of_flat_envelope(name);
+            let slot = match name {
+                b"sign" | b"sign_type" | b"charset" => continue,
+                _ if is_field => None,
                 b"notify_id" => Some(&mut notify_id),
                 b"msg_method" => Some(&mut msg_method),
                 b"app_id" => Some(&mut app_id),
                 b"version" => Some(&mut version),
-                b"utc_timestamp" => Some(&mut utc_timestamp),
+                b"utc_timestamp" if kind == Kind::Message => Some(&mut utc_timestamp),
                 b"biz_content" => Some(&mut biz_content),
                 b"encrypt_type" if value.is_empty() => continue,
                 b"encrypt_type" => return Err(Reason::EncryptedContent.into()),
-                b"sign" | b"sign_type" | b"charset" => continue,
-                _ => None,
+                _ => slot_of(name, &mut optional),
             };
             let text = decode(charset, name, value)?;
-            match required.or_else(|| slot_of(name, &mut optional)) {
+            match slot {
                 Some(slot) => *slot = Some(text),
-                None => extra.push((decode(charset, name, name)?, text)),
+                None => rest.push((decode(charset, name, name)?, text)),
             }
         }
-        let utc_timestamp = utc_timestamp.ok_or_else(|| missing("utc_timestamp"))?;
+        let sent_at = match kind {
+            Kind::Message => {
+                let sent = utc_timestamp.as_deref().ok_or_else(|| missing("utc_timestamp"))?;
+                instant(sent).ok_or_else(|| malformed("utc_timestamp", "not in milliseconds"))?
+            }
+            Kind::Flat | Kind::GatewayCheck => {
+                let time = form.get(NOTIFY_TIME).and_then(|time| str::from_utf8(time).ok());
+                let time = time.and_then(typed::rfc3339).and_then(|time| time.parse().ok());
+                time.ok_or_else(|| malformed(NOTIFY_TIME, "not a real time"))?
+            }
+        };
+        let name = match naming {
+            Naming::MsgMethod => msg_method,
+            Naming::NotifyType => slot_of(NOTIFY_TYPE.as_bytes(), &mut optional).and_then(Option::take),
+        };
+        if kind == Kind::Message && version.is_none() {
+            return Err(missing("version"));
+        }
+        let app = kind.app(form).ok_or_else(|| missing("app_id"))?;
         Ok(Self {
             notify_id: notify_id.ok_or_else(|| missing("notify_id"))?,
-            msg_method: msg_method.ok_or_else(|| missing("msg_method"))?,
-            app_id: app_id.ok_or_else(|| missing("app_id"))?,
-            version: version.ok_or_else(|| missing("version"))?,
-            sent_at: instant(&utc_timestamp)
-                .ok_or_else(|| malformed("utc_timestamp", "not in milliseconds"))?,
-            biz_content: biz_content.ok_or_else(|| missing("biz_content"))?,
+            naming,
+            name: name.ok_or_else(|| missing(naming.parameter()))?,
+            app: decode(charset, b"app_id", app)?,
+            sent_at,
+            content: if has_content {
+                Content::Json(biz_content.ok_or_else(|| missing("biz_content"))?)
+            } else {
+                Content::Parameters
+            },
+            rest,
+            app_id,
+            version,
+            has_utc_timestamp: kind == Kind::Message,
             optional,
-            extra,
         })
+    }
+
+    /// About how many bytes its content takes.
+    pub(super) fn size(&self) -> usize {
+        let rest = self.rest.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+        match &self.content {
+            Content::Json(text) => text.len(),
+            Content::Parameters => rest.sum(),
+        }
     }
 
     /// Writes what stands before `biz_content`, from the opening brace to the last comma.
     pub(super) fn write_head(&self, out: &mut Vec<u8>, violations: &mut Violations) -> Result<(), Rejection> {
         out.extend_from_slice(br#"{"notify_id":"#);
         quote(&self.notify_id, out)?;
-        out.extend_from_slice(br#","msg_method":"#);
-        quote(&self.msg_method, out)?;
-        out.extend_from_slice(br#","app_id":"#);
-        quote(&self.app_id, out)?;
-        out.extend_from_slice(br#","version":"#);
-        quote(&self.version, out)?;
-        out.extend_from_slice(br#","utc_timestamp":"#);
-        serde_json::to_writer(&mut *out, &self.sent_at.as_millisecond()).map_err(internal)?;
-        out.extend_from_slice(br#","sent_at":""#);
+        out.push(b',');
+        member(self.naming.parameter(), Some(&self.name), out)?;
+        member("app_id", self.app_id.as_deref(), out)?;
+        member("version", self.version.as_deref(), out)?;
+        if self.has_utc_timestamp {
+            out.extend_from_slice(br#""utc_timestamp":"#);
+            serde_json::to_writer(&mut *out, &self.sent_at.as_millisecond()).map_err(internal)?;
+            out.push(b',');
+        }
+        out.extend_from_slice(br#""sent_at":""#);
         SENT_AT.print_timestamp(&self.sent_at, &mut *out).map_err(internal)?;
         out.extend_from_slice(br#"","#);
         for (name, value) in OPTIONAL.into_iter().zip(&self.optional) {
             let Some(value) = value else { continue };
-            quote(name, out)?;
-            out.push(b':');
             if name == NOTIFY_TIME {
-                write_beijing_time(value, out, violations)?;
+                let time = typed::rfc3339(value);
+                if time.is_none() {
+                    violations.add(&Place::top(NOTIFY_TIME), Breach::NotATime);
+                }
+                member(name, Some(time.as_deref().unwrap_or(value)), out)?;
             } else {
-                quote(value, out)?;
+                member(name, Some(value), out)?;
             }
-            out.push(b',');
         }
         Ok(())
     }
 
     /// Writes what stands after `biz_content`, to the closing brace.
     pub(super) fn write_tail(&self, out: &mut Vec<u8>) -> Result<(), Rejection> {
-        for (index, (name, value)) in self.extra.iter().enumerate() {
+        let extra = match &self.content {
+            Content::Json(_) => self.rest.as_slice(),
+            Content::Parameters => &[],
+        };
+        for (index, (name, value)) in extra.iter().enumerate() {
             out.extend_from_slice(if index == 0 { br#","extra":{"# } else { b"," });
             quote(name, out)?;
             out.push(b':');
             quote(value, out)?;
         }
-        out.extend_from_slice(if self.extra.is_empty() { b"}" } else { b"}}" });
+        out.extend_from_slice(if extra.is_empty() { b"}" } else { b"}}" });
         Ok(())
     }
+}
+
+/// Whether the parameter `name` of a flat notification belongs to its envelope.
+fn is_of_flat_envelope(name: &[u8]) -> bool {
+    str::from_utf8(name).is_ok_and(parameters::is_envelope)
+}
+
+/// Writes `"name":"value",` if there is a value.
+fn member(name: &str, value: Option<&str>, out: &mut Vec<u8>) -> Result<(), Rejection> {
+    let Some(value) = value else { return Ok(()) };
+    quote(name, out)?;
+    out.push(b':');
+    quote(value, out)?;
+    out.push(b',');
+    Ok(())
 }
 
 /// Where the value of the optional parameter `name` belongs.
@@ -130,29 +215,6 @@ const SENT_AT: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 /// The instant that lies the given milliseconds after the epoch.
 fn instant(milliseconds: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds.parse().ok()?).ok()
-}
-
-/// Writes the time `text` as RFC 3339, or, if it is not a real one, as it came.
-fn write_beijing_time(text: &str, out: &mut Vec<u8>, violations: &mut Violations) -> Result<(), Rejection> {
-    let is_shaped = text.len() == "0000-00-00 00:00:00".len()
-        && text.bytes().zip("0000-00-00 00:00:00".bytes()).all(|(byte, shape)| match shape {
-            b'0' => byte.is_ascii_digit(),
-            _ => byte == shape,
-        });
-    // A leap second would be read as the second before it, and Beijing time has none.
-    let is_real = is_shaped && !text.ends_with(":60") && text.parse::<DateTime>().is_ok();
-    match text.split_once(' ') {
-        Some((date, time)) if is_real => {
-            for part in ["\"", date, "T", time, "+08:00\""] {
-                out.extend_from_slice(part.as_bytes());
-            }
-            Ok(())
-        }
-        _ => {
-            violations.add(&Place::top(NOTIFY_TIME), Breach::NotATime);
-            quote(text, out)
-        }
-    }
 }
 
 /// Writes `text` as a JSON string.

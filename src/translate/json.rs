@@ -14,7 +14,9 @@ use std::fmt;
 use self::names::Names;
 use self::token::{Text, scan_number};
 use super::catalogue::{FieldType, Fields};
+use super::typed::{self, Typed};
 use super::violation::{Breach, Place, Violations};
+use crate::receive::form::is_name;
 
 /// Appends to `out` the one object that `text` holds.
 ///
@@ -30,6 +32,26 @@ pub(super) fn write_object(
     let mut copier = Copier { rest: text, depth: 0, out, violations };
     let object = copier.document(fields, place);
     object.map_err(|rule| Malformed { at: text.len().saturating_sub(copier.rest.len()), rule })
+}
+
+/// Appends to `out` the one object or list that the text of a field holds, at this depth of the document around it,
+/// and says whether there was one. If not, nothing is changed.
+pub(super) fn write_text(
+    text: &str,
+    holds: Option<&FieldType>,
+    depth: usize,
+    place: &Place<'_>,
+    out: &mut Vec<u8>,
+    violations: &mut Violations,
+) -> bool {
+    let (written, known) = (out.len(), violations.as_slice().len());
+    let mut copier = Copier { rest: text, depth, out, violations };
+    let is_one = copier.embedded(holds, place).is_ok();
+    if !is_one {
+        out.truncate(written);
+        violations.truncate(known);
+    }
+    is_one
 }
 
 /// What is wrong with a text that is not exactly one strict JSON object, and where; never what stood there.
@@ -85,6 +107,17 @@ impl<'t> Copier<'t, '_> {
         if self.rest.is_empty() { Ok(()) } else { Err(Rule::TrailingText) }
     }
 
+    /// An object or a list, with nothing around it.
+    fn embedded(&mut self, holds: Option<&FieldType>, place: &Place<'_>) -> Result<(), Rule> {
+        self.skip_space();
+        if !matches!(self.next(), Some(b'{' | b'[')) {
+            return Err(Rule::NotAnObject);
+        }
+        self.value(holds, place)?;
+        self.skip_space();
+        if self.rest.is_empty() { Ok(()) } else { Err(Rule::TrailingText) }
+    }
+
     fn object(&mut self, fields: Option<&Fields>, place: &Place<'_>) -> Result<(), Rule> {
         self.enter()?;
         let mut names = Names::default();
@@ -95,6 +128,11 @@ impl<'t> Copier<'t, '_> {
             let name = self.name()?;
             let decoded = name.decoded();
             let field = fields.and_then(|fields| fields.find(&decoded));
+            if field.is_none() && fields.is_some_and(Fields::is_complete) {
+                // Only a plain name is repeated: anything can stand in another one.
+                let name = if is_name(decoded.as_bytes()) { &*decoded } else { "…" };
+                self.violations.add(&place.below(name), Breach::Undocumented);
+            }
             if !names.insert(decoded) {
                 self.rest = before;
                 return Err(Rule::RepeatedName);
@@ -107,20 +145,18 @@ impl<'t> Copier<'t, '_> {
             }
             ended = self.ends_with_or_comma(b'}')?;
         }
-        for field in fields.iter().flat_map(|fields| fields.iter()) {
-            if field.required && !names.contains(&field.name) {
-                self.violations.add(&place.below(&field.name), Breach::Missing);
-            }
+        if let Some(fields) = fields {
+            self.violations.add_missing(fields, place, |name| names.contains(name));
         }
         self.depth = self.depth.saturating_sub(1);
         Ok(())
     }
 
-    fn array(&mut self, place: &Place<'_>) -> Result<(), Rule> {
+    fn array(&mut self, items: Option<&FieldType>, place: &Place<'_>) -> Result<(), Rule> {
         self.enter()?;
         let mut ended = self.ends_with(b']');
         while !ended {
-            self.value(None, place)?;
+            self.value(items, place)?;
             ended = self.ends_with_or_comma(b']')?;
         }
         self.depth = self.depth.saturating_sub(1);
@@ -138,48 +174,83 @@ impl<'t> Copier<'t, '_> {
             }
             return Ok(());
         }
-        match kind {
-            Some(FieldType::Text { .. } | FieldType::Enum { .. }) => {
-                self.violations.add(place, Breach::NotText);
+        // Where JSON was announced as text, it may as well come as it is.
+        let kind = match kind {
+            Some(FieldType::Json { holds }) if matches!(self.next(), Some(b'{' | b'[')) => holds.as_deref(),
+            kind => kind,
+        };
+        match (self.next(), kind) {
+            (Some(b'{'), Some(FieldType::Object { fields })) => self.object(Some(fields), place),
+            (Some(b'{'), kind) => {
+                self.report(kind, Breach::NotAList, place);
+                self.object(None, place)
             }
-            None => {}
-        }
-        match self.next() {
-            Some(b'{') => self.object(None, place),
-            Some(b'[') => self.array(place),
-            Some(b'-' | b'0'..=b'9') => {
+            (Some(b'['), Some(FieldType::List { items })) => self.array(Some(items), place),
+            (Some(b'['), kind) => {
+                self.report(kind, Breach::NotAnObject, place);
+                self.array(None, place)
+            }
+            (Some(b'-' | b'0'..=b'9'), kind) => {
                 let number = scan_number(self.rest)?;
-                self.copy(number.len());
+                self.typed_token(number, kind, place);
                 Ok(())
             }
-            Some(_) => self.literal(),
-            None => Err(Rule::Unfinished),
+            (Some(_), kind) => {
+                let literal =
+                    ["true", "false", "null"].into_iter().find(|literal| self.rest.starts_with(literal));
+                self.typed_token(literal.ok_or(Rule::ExpectedValue)?, kind, place);
+                Ok(())
+            }
+            (None, _) => Err(Rule::Unfinished),
         }
+    }
+
+    /// Reports an object or a list that stands where a value of `kind` should; `wanted` is what it lacks where that is
+    /// the other of the two.
+    fn report(&mut self, kind: Option<&FieldType>, wanted: Breach, place: &Place<'_>) {
+        match kind {
+            None => {}
+            Some(FieldType::List { .. } | FieldType::Object { .. }) => self.violations.add(place, wanted),
+            // What an empty token lacks is what an object lacks too.
+            Some(kind) => {
+                if let Err(breach) = typed::token("", kind) {
+                    self.violations.add(place, breach);
+                }
+            }
+        }
+    }
+
+    /// Writes the number or literal that comes next, as its type has it.
+    fn typed_token(&mut self, token: &str, kind: Option<&FieldType>, place: &Place<'_>) {
+        match kind.map(|kind| typed::token(token, kind)) {
+            None | Some(Ok(Typed::Same)) => self.out.extend_from_slice(token.as_bytes()),
+            Some(Ok(Typed::Token(token))) => self.out.extend_from_slice(token.as_bytes()),
+            // A token needs no escapes.
+            Some(Ok(Typed::Text(text))) => self.quote(&text),
+            Some(Err(breach)) => {
+                self.violations.add(place, breach);
+                self.out.extend_from_slice(token.as_bytes());
+            }
+        }
+        self.pass(token.len());
     }
 
     fn typed_text(&mut self, text: Text<'t>, kind: &FieldType, place: &Place<'_>) {
-        match kind {
-            FieldType::Text { max_length } => {
-                if let Some(max) = max_length.filter(|max| text.is_longer_than(*max)) {
-                    self.violations.add(place, Breach::TooLong(max));
-                }
+        let decoded = text.decoded();
+        if let FieldType::Json { holds } = kind
+            && write_text(&decoded, holds.as_deref(), self.depth, place, self.out, self.violations)
+        {
+            return;
+        }
+        match typed::text(&decoded, kind) {
+            Ok(Typed::Same) => self.quote(text.raw),
+            Ok(Typed::Token(token)) => self.out.extend_from_slice(token.as_bytes()),
+            Ok(Typed::Text(text)) => self.quote_anew(&text),
+            Err(breach) => {
+                self.violations.add(place, breach);
                 self.quote(text.raw);
             }
-            FieldType::Enum { values } => {
-                let decoded = text.decoded();
-                let known = values.iter().find(|value| value.spelling.eq_ignore_ascii_case(&decoded));
-                if known.is_none() {
-                    self.violations.add(place, Breach::UnknownValue);
-                }
-                self.quote(known.map_or(text.raw, |known| &known.spelling));
-            }
         }
-    }
-
-    fn literal(&mut self) -> Result<(), Rule> {
-        let literal = ["true", "false", "null"].into_iter().find(|literal| self.rest.starts_with(literal));
-        self.copy(literal.ok_or(Rule::ExpectedValue)?.len());
-        Ok(())
     }
 
     fn name(&mut self) -> Result<Text<'t>, Rule> {
@@ -253,6 +324,12 @@ impl<'t> Copier<'t, '_> {
         self.out.push(b'"');
         self.out.extend_from_slice(raw.as_bytes());
         self.out.push(b'"');
+    }
+
+    /// Writes a string with the escapes that it needs.
+    fn quote_anew(&mut self, text: &str) {
+        // Writing to memory does not fail.
+        drop(serde_json::to_writer(&mut *self.out, text));
     }
 
     /// Copies `length` bytes.

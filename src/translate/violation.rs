@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::catalogue::Fields;
+
 /// How a documented field was departed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breach {
@@ -15,6 +17,24 @@ pub enum Breach {
     UnknownValue,
     /// A time is not a real `yyyy-MM-dd HH:mm:ss`.
     NotATime,
+    /// A value is not a whole number of 64 bits.
+    NotAnInteger,
+    /// A value is not digits with or without a fraction.
+    NotADecimal,
+    /// A value is neither of the two words of its field.
+    NotABoolean,
+    /// A value is not milliseconds since the epoch.
+    NotATimestamp,
+    /// A text does not hold one JSON object or list.
+    NotJson,
+    /// A value is not a list.
+    NotAList,
+    /// A value is not an object.
+    NotAnObject,
+    /// A field is not in a table that is complete.
+    Undocumented,
+    /// Of a group of fields none is there, or more than one.
+    NotExactlyOne,
 }
 
 /// A departure from what is documented: where, and how; never what stood there.
@@ -27,7 +47,7 @@ pub struct Violation {
 impl Violation {
     /// The path of the field in the JSON that goes to the upstream, as in `biz_content.mini_app_id`.
     ///
-    /// It consists of documented names alone, so it is safe to log.
+    /// It consists of documented names, and of plain names of parameters and fields, so it is safe to log.
     pub fn field(&self) -> &str {
         &self.field
     }
@@ -46,6 +66,15 @@ impl fmt::Display for Breach {
             Self::TooLong(max) => write!(f, "longer than {max} characters"),
             Self::UnknownValue => f.write_str("not one of the values in the catalogue"),
             Self::NotATime => f.write_str("not a real time of the form yyyy-MM-dd HH:mm:ss"),
+            Self::NotAnInteger => f.write_str("not a whole number of 64 bits"),
+            Self::NotADecimal => f.write_str("not digits with or without a fraction"),
+            Self::NotABoolean => f.write_str("not one of the two words of this field"),
+            Self::NotATimestamp => f.write_str("not milliseconds since the epoch"),
+            Self::NotJson => f.write_str("not a text with one JSON object or list"),
+            Self::NotAList => f.write_str("not a list"),
+            Self::NotAnObject => f.write_str("not an object"),
+            Self::Undocumented => f.write_str("not in the catalogue, whose table is complete"),
+            Self::NotExactlyOne => f.write_str("not exactly one of a group of fields"),
         }
     }
 }
@@ -68,6 +97,28 @@ impl Violations {
         if self.0.len() < MAX_VIOLATIONS {
             self.0.push(Violation { field: place.to_string().into(), breach });
         }
+    }
+
+    /// Adds the fields that should be there and are not, as `is_there` tells.
+    pub(super) fn add_missing(
+        &mut self,
+        fields: &Fields,
+        place: &Place<'_>,
+        is_there: impl Fn(&str) -> bool,
+    ) {
+        for field in fields.iter().filter(|field| field.required && !is_there(&field.name)) {
+            self.add(&place.below(&field.name), Breach::Missing);
+        }
+        for group in fields.exactly_one_of() {
+            if group.iter().filter(|name| is_there(name)).count() != 1 {
+                self.add(&place.below(&group.join("|")), Breach::NotExactlyOne);
+            }
+        }
+    }
+
+    /// Forgets all but the first `count`.
+    pub(super) fn truncate(&mut self, count: usize) {
+        self.0.truncate(count);
     }
 
     pub(super) fn as_slice(&self) -> &[Violation] {

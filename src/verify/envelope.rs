@@ -12,7 +12,7 @@ use jiff::tz::Offset;
 use memchr::memmem;
 
 use super::key::Hash;
-use super::kind::{Kind, is_known, is_only_a_gateway_check};
+use super::kind::{Kind, Parameters, is_only_a_gateway_check};
 use crate::receive::form::{Form, is_name};
 use crate::rejection::{Reason, Rejection};
 
@@ -32,20 +32,19 @@ const MAX_SIGN: usize = 1368;
 const APP_ID_IN_XML: (&[u8], &[u8]) = (b"<AppId><![CDATA[", b"]]></AppId>");
 
 impl<'a> Claims<'a> {
-    /// Reads the envelope of `form`, by the grammar of its kind.
-    pub(super) fn read(form: &'a Form) -> Result<Self, Rejection> {
+    /// Reads the envelope of `form`, by the grammar of its kind. `parameters` are those that mean something.
+    pub(super) fn read(form: &'a Form, parameters: &Parameters) -> Result<Self, Rejection> {
         let sign = form.get("sign").filter(|sign| !sign.is_empty()).ok_or(Reason::Unsigned)?;
         let kind = Kind::of(form).ok_or_else(|| {
             Reason::UnsupportedKind.because("no msg_method, no notify_type, and no service that is known")
         })?;
-        required(form, "charset", is_charset)?;
         let sign_type = required(form, "sign_type", is_hash_name)?;
         let (app_id, sent) = match kind {
             Kind::Message => message(form)?,
             Kind::GatewayCheck => gateway_check(form)?,
             Kind::Flat => flat(form)?,
         };
-        unambiguous(form, kind)?;
+        unambiguous(form, kind, parameters)?;
         let hash = if one_of(sign_type, &["RSA2"]) {
             Hash::Sha256
         } else if one_of(sign_type, &["RSA"]) {
@@ -59,6 +58,7 @@ impl<'a> Claims<'a> {
 
 /// The app and the time of a message-service notification.
 fn message(form: &Form) -> Result<(&[u8], Option<u64>), Rejection> {
+    required(form, "charset", is_charset)?;
     required(form, "msg_method", is_msg_method)?;
     required(form, "notify_id", is_notify_id)?;
     required(form, "version", |value| matches!(value, b"1.0" | b"1.1"))?;
@@ -79,6 +79,7 @@ fn gateway_check(form: &Form) -> Result<(&[u8], Option<u64>), Rejection> {
     if !is_only_a_gateway_check(form) {
         return Err(Reason::AmbiguousParameters.because("a gateway check has no such parameters"));
     }
+    required(form, "charset", is_charset)?;
     let xml = required(form, "biz_content", |_| true)?;
     let (before, after) = APP_ID_IN_XML;
     let start = memmem::find(xml, before).map(|start| start.saturating_add(before.len()));
@@ -88,12 +89,26 @@ fn gateway_check(form: &Form) -> Result<(&[u8], Option<u64>), Rejection> {
 }
 
 /// The app and the time of a flat notification.
+///
+/// One with an `app_id` always has `version` and `charset` too. The old partner API has none of the three.
 fn flat(form: &Form) -> Result<(&[u8], Option<u64>), Rejection> {
     required(form, "notify_type", is_msg_method)?;
     required(form, "notify_id", |value| value.len() <= 128 && is_id(value))?;
-    required(form, "version", |value| matches!(value, b"1.0" | b"1.1"))?;
+    let of_envelope = if form.get("app_id").is_some() { required } else { optional };
+    of_envelope(form, "version", |value| matches!(value, b"1.0" | b"1.1"))?;
+    of_envelope(form, "charset", is_charset)?;
     let time = required(form, "notify_time", |value| beijing_time(value).is_some())?;
-    Ok((required(form, "app_id", is_app_id)?, beijing_time(time)))
+    let app = Kind::Flat.app(form).ok_or_else(|| missing("app_id"))?;
+    if is_app_id(app) { Ok((app, beijing_time(time))) } else { Err(malformed("app_id")) }
+}
+
+/// The value of the parameter `name`, which must keep to its grammar if it is there.
+fn optional<'a>(
+    form: &'a Form,
+    name: &'static str,
+    grammar: fn(&[u8]) -> bool,
+) -> Result<&'a [u8], Rejection> {
+    if form.get(name).is_some() { required(form, name, grammar) } else { Ok(&[]) }
 }
 
 /// The value of the parameter `name`, which must be there and keep to its grammar.
@@ -103,7 +118,7 @@ fn required<'a>(
     grammar: fn(&[u8]) -> bool,
 ) -> Result<&'a [u8], Rejection> {
     match form.get(name) {
-        None | Some([]) => Err(Reason::MissingParameter.because(InParameter(name, "is missing or empty"))),
+        None | Some([]) => Err(missing(name)),
         Some(value) if grammar(value) => Ok(value),
         Some(_) => Err(malformed(name)),
     }
@@ -114,7 +129,7 @@ fn required<'a>(
 /// `biz_content` of a message or a gateway check may, because where it ends is told otherwise. Free text of flat
 /// notifications may as well, unless the name means something and could stand there in the sorted text: from the name
 /// of the text itself up to that of the next parameter which is signed for certain, both included.
-fn unambiguous(form: &Form, kind: Kind) -> Result<(), Rejection> {
+fn unambiguous(form: &Form, kind: Kind, parameters: &Parameters) -> Result<(), Rejection> {
     let is_signed = |name: &[u8], value: &[u8]| !value.is_empty() && name != b"sign" && name != b"sign_type";
     for (name, value, _) in form.sorted() {
         if name == b"biz_content" && kind != Kind::Flat {
@@ -122,7 +137,8 @@ fn unambiguous(form: &Form, kind: Kind) -> Result<(), Rejection> {
         }
         let next = || form.sorted().find(|(other, value, _)| *other > name && is_signed(other, value));
         let is_in_place = |found: &[u8]| found >= name && next().is_none_or(|(next, ..)| found <= next);
-        let is_allowed = |found: &[u8]| kind.is_free_text(name) && !(is_known(found) && is_in_place(found));
+        let is_free_text = parameters.is_free_text(kind, name);
+        let is_allowed = |found: &[u8]| is_free_text && !(parameters.is_known(found) && is_in_place(found));
         if names_within(value).any(|found| !is_allowed(found)) {
             let name = String::from_utf8_lossy(name).into_owned();
             return Err(Reason::AmbiguousParameters
@@ -151,6 +167,10 @@ fn signature(sign: &[u8]) -> Result<Vec<u8>, Rejection> {
     BASE64_STANDARD
         .decode(sign)
         .map_err(|_error| Reason::BadSignature.because("sign is not canonical base64"))
+}
+
+fn missing(name: &'static str) -> Rejection {
+    Reason::MissingParameter.because(InParameter(name, "is missing or empty"))
 }
 
 fn malformed(name: &'static str) -> Rejection {

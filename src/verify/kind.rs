@@ -2,6 +2,8 @@
 //!
 //! A kind is told by what a notification carries. All of it is signed, so nobody but the signer chooses it.
 
+use std::collections::HashSet;
+
 use super::SignedForm::{self, V1, V2};
 use crate::receive::form::Form;
 
@@ -19,118 +21,68 @@ pub enum Kind {
 /// The parameters of a gateway check; it has no others.
 pub(super) const GATEWAY_CHECK: &[&str] = &["biz_content", "charset", "service", "sign", "sign_type"];
 
-/// The parameters of flat notifications that hold free text, in which `&` and `=` are welcome.
-const FREE_TEXT: &[&str] = &["body", "contactor", "name", "refund_reason", "subject", "title", "trans_memo"];
-
-/// Every parameter that means something in some kind of notification.
+/// The parameters that mean something beside the fields of the flat kinds in the catalogue: those of the envelope of
+/// any kind, and those of flat kinds that are known by their parameters alone.
 ///
-/// Sources: the documents of the platform on the message service, trade, pre-authorisation and the service market.
-const KNOWN: &[&str] = &[
-    "agreement_no",
-    "amount",
+/// Sources: the documents of the platform on the message service, on trade and on merged payments.
+const BESIDE_THE_CATALOGUE: &[&str] = &[
     "app_id",
     "auth_app_id",
-    "auth_no",
-    "bank_ack_time",
     "biz_content",
-    "body",
-    "buyer_email",
-    "buyer_id",
-    "buyer_logon_id",
-    "buyer_open_id",
-    "buyer_pay_amount",
     "charset",
-    "commodity_order_id",
-    "contactor",
-    "credit_amount",
-    "dback_amount",
-    "dback_status",
-    "discount",
     "encrypt_type",
-    "external_agreement_no",
-    "fund_amount",
-    "fund_bill_list",
-    "gmt_close",
-    "gmt_create",
-    "gmt_payment",
-    "gmt_refund",
-    "gmt_trans",
-    "invoice_amount",
-    "is_total_fee_adjust",
     "merchant_app_id",
-    "merchant_pid",
     "merge_pay_status",
-    "method",
     "msg_app_id",
     "msg_method",
     "msg_type",
     "msg_uid",
-    "name",
     "notify_id",
     "notify_time",
     "notify_type",
-    "open_id",
-    "operation_id",
-    "operation_type",
     "order_detail_results",
-    "order_item_num",
-    "order_ticket",
-    "order_time",
-    "out_biz_no",
     "out_merge_no",
-    "out_order_no",
-    "out_request_no",
-    "out_trade_no",
-    "passback_params",
-    "payee_logon_id",
-    "payee_user_id",
-    "payer_logon_id",
-    "payer_user_id",
-    "payment_type",
-    "phone",
-    "point_amount",
-    "pre_auth_type",
-    "price",
-    "quantity",
-    "receipt_amount",
-    "refund_amount",
-    "refund_fee",
-    "refund_reason",
-    "refund_status",
-    "rest_amount",
-    "rest_credit_amount",
-    "rest_fund_amount",
-    "seller_email",
-    "seller_id",
-    "send_back_fee",
     "service",
-    "service_code",
     "sign",
     "sign_type",
     "status",
-    "subject",
-    "timestamp",
-    "title",
-    "total_amount",
-    "total_fee",
-    "total_freeze_amount",
-    "total_freeze_credit_amount",
-    "total_freeze_fund_amount",
-    "total_pay_amount",
-    "total_pay_credit_amount",
-    "total_pay_fund_amount",
-    "total_price",
-    "total_unfreeze_amount",
-    "total_unfreeze_credit_amount",
-    "total_unfreeze_fund_amount",
-    "trade_no",
-    "trade_status",
-    "trans_memo",
-    "use_coupon",
     "utc_timestamp",
     "version",
-    "voucher_detail_list",
 ];
+
+/// The parameters of flat notifications that mean something, and those among them that hold free text, in which `&`
+/// and `=` are welcome.
+#[derive(Debug, Default, Clone)]
+pub struct Parameters {
+    known: HashSet<String>,
+    free_text: HashSet<String>,
+}
+
+impl Parameters {
+    /// What is known of parameters once `fields` are: the names of those of flat notifications, and whether each is
+    /// free text. A name that is free text in one kind is so in all.
+    pub fn new<'f>(fields: impl IntoIterator<Item = (&'f str, bool)>) -> Self {
+        let mut parameters = Self::default();
+        parameters.known.extend(BESIDE_THE_CATALOGUE.iter().map(|name| (*name).to_owned()));
+        for (name, is_free_text) in fields {
+            parameters.known.insert(name.to_owned());
+            if is_free_text {
+                parameters.free_text.insert(name.to_owned());
+            }
+        }
+        parameters
+    }
+
+    /// Whether `name` means something in some kind of notification.
+    pub(super) fn is_known(&self, name: &[u8]) -> bool {
+        str::from_utf8(name).is_ok_and(|name| self.known.contains(name))
+    }
+
+    /// Whether the parameter `name` of a notification of this kind is free text.
+    pub(super) fn is_free_text(&self, kind: Kind, name: &[u8]) -> bool {
+        kind == Kind::Flat && str::from_utf8(name).is_ok_and(|name| self.free_text.contains(name))
+    }
+}
 
 impl Kind {
     /// The kind of `form`, if it is one that we know.
@@ -158,35 +110,20 @@ impl Kind {
         }
     }
 
-    /// Whether the parameter `name` of this kind is free text.
-    pub(super) fn is_free_text(self, name: &[u8]) -> bool {
-        self == Self::Flat && is_in(name, FREE_TEXT)
+    /// The app that a notification of this kind is for, by parameters outside its content.
+    ///
+    /// A flat notification without an `app_id` is for the app that was authorised, or, in the old partner API, for
+    /// the seller: its account stands in the configuration in the place of an app's identity.
+    pub(crate) fn app(self, form: &Form) -> Option<&[u8]> {
+        match self {
+            Self::Message => form.get("app_id"),
+            Self::GatewayCheck => None,
+            Self::Flat => ["app_id", "auth_app_id", "seller_id"].iter().find_map(|name| form.get(name)),
+        }
     }
-}
-
-/// Whether `name` means something in some kind of notification.
-pub(super) fn is_known(name: &[u8]) -> bool {
-    is_in(name, KNOWN)
-}
-
-fn is_in(name: &[u8], list: &[&str]) -> bool {
-    list.binary_search_by(|item| item.as_bytes().cmp(name)).is_ok()
 }
 
 /// Whether `form` has only the parameters of a gateway check.
 pub(super) fn is_only_a_gateway_check(form: &Form) -> bool {
-    form.iter().all(|(name, _)| is_in(name, GATEWAY_CHECK))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lists_are_sorted_so_that_they_can_be_searched() {
-        for list in [GATEWAY_CHECK, FREE_TEXT, KNOWN] {
-            assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
-        }
-        assert!(FREE_TEXT.iter().all(|name| is_known(name.as_bytes())));
-    }
+    form.iter().all(|(name, _)| GATEWAY_CHECK.iter().any(|known| known.as_bytes() == name))
 }

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::receive::form::Form;
+use crate::translate::catalogue::Catalogue;
 
 const APP_ID: &str = "2014060600164699";
 const NOW: u64 = 1_514_210_452_731;
@@ -33,8 +34,12 @@ static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
 
 type Params = BTreeMap<String, Vec<u8>>;
 
+static PARAMETERS: LazyLock<Arc<Parameters>> =
+    LazyLock::new(|| Arc::new(Catalogue::builtin().unwrap().parameters()));
+
 fn policy(forms: &'static [SignedForm]) -> Policy {
     Policy {
+        parameters: Arc::clone(&PARAMETERS),
         forms,
         allow_sha1: false,
         max_age: Some(Duration::from_mins(1)),

@@ -54,12 +54,6 @@ impl<'a> Text<'a> {
         decoded.push_str(rest);
         Cow::Owned(decoded)
     }
-
-    /// Whether what the string means is longer than `max` characters.
-    pub(super) fn is_longer_than(self, max: usize) -> bool {
-        // No character is shorter than a byte, and no escape shorter than its character.
-        self.raw.len() > max && self.decoded().chars().count() > max
-    }
 }
 
 /// The character that `text` begins with as an escape, and how many bytes the escape takes.
@@ -158,16 +152,12 @@ mod tests {
     fn escapes_mean_what_the_standard_says() {
         let text = Text::scan(r#"\"\\\/\b\f\n\r\t\u0061\u4EBA\uD83D\ude00\u0000" and more"#).unwrap();
         assert_eq!(text.decoded(), "\"\\/\u{8}\u{c}\n\r\ta人😀\0");
-        assert!(text.is_longer_than(11));
-        assert!(!text.is_longer_than(12));
     }
 
     #[test]
     fn text_without_escapes_is_borrowed() {
         let text = Text::scan("人脸\"").unwrap();
         assert!(matches!(text.decoded(), Cow::Borrowed("人脸")));
-        assert!(text.is_longer_than(1));
-        assert!(!text.is_longer_than(2));
     }
 
     #[test]

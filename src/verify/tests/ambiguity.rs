@@ -5,7 +5,6 @@
 //! guise. So the readings are made from the text itself: cut at other places, folded, split, filled with empties.
 
 use super::*;
-use crate::verify::kind::is_known;
 
 /// A message-service notification with free choice of its optional parts.
 fn message() -> impl Strategy<Value = Params> {
@@ -185,7 +184,7 @@ proptest! {
             let is_text = |name: &str| ["subject", "body", "refund_reason", "title"].contains(&name);
             for (name, value) in original.iter().filter(|(name, _)| !is_text(name)) {
                 // Of unsigned names the text may take one back, if it means nothing.
-                if is_known(name.as_bytes()) {
+                if PARAMETERS.is_known(name.as_bytes()) {
                     prop_assert_eq!(read.get(name), Some(value), "{}", name);
                 }
             }
@@ -193,7 +192,7 @@ proptest! {
                 prop_assert!(read.contains_key(name), "{} has vanished", name);
             }
             for name in read.keys().filter(|name| !original.contains_key(*name)) {
-                prop_assert!(!is_known(name.as_bytes()), "{} was injected", name);
+                prop_assert!(!PARAMETERS.is_known(name.as_bytes()), "{} was injected", name);
             }
         }
     }
