@@ -17,8 +17,8 @@ const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/messages.rs
 
 /// All kinds of messages that are known, each under its name: a `msg_method`, or the `notify_type` of a flat one.
 ///
-/// Finding one takes the same time however many there are.
-#[derive(Debug, Default, Clone)]
+/// Finding one takes the same time however many there are. `Debug` prints names.
+#[derive(Default, Clone)]
 pub struct Catalogue {
     messages: Vec<Message>,
     by_msg_method: HashMap<String, usize>,
@@ -72,6 +72,12 @@ impl Catalogue {
         };
         let index = *by_name.get(name)?;
         Some((index, self.messages.get(index)?))
+    }
+}
+
+impl fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.methods()).finish()
     }
 }
 

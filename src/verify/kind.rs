@@ -2,7 +2,7 @@
 //!
 //! A kind is told by what a notification carries. All of it is signed, so nobody but the signer chooses it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::SignedForm::{self, V1, V2};
 use crate::receive::form::Form;
@@ -33,6 +33,7 @@ const BESIDE_THE_CATALOGUE: &[&str] = &[
     "encrypt_type",
     "merchant_app_id",
     "merge_pay_status",
+    "method",
     "msg_app_id",
     "msg_method",
     "msg_type",
@@ -46,6 +47,7 @@ const BESIDE_THE_CATALOGUE: &[&str] = &[
     "sign",
     "sign_type",
     "status",
+    "trans_memo",
     "utc_timestamp",
     "version",
 ];
@@ -54,8 +56,8 @@ const BESIDE_THE_CATALOGUE: &[&str] = &[
 /// and `=` are welcome.
 #[derive(Debug, Default, Clone)]
 pub struct Parameters {
-    known: HashSet<String>,
-    free_text: HashSet<String>,
+    known: BTreeSet<String>,
+    free_text: BTreeSet<String>,
 }
 
 impl Parameters {
