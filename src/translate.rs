@@ -4,7 +4,8 @@
 //! the body that the upstream gets. No part of it comes from anywhere but the signed parameters.
 
 pub mod catalogue;
-mod charset;
+pub(crate) mod charset;
+pub mod cipher;
 mod envelope;
 mod json;
 mod violation;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::catalogue::Catalogue;
+use self::cipher::ContentKeys;
 use self::envelope::Envelope;
 pub use self::violation::{Breach, Violation};
 use self::violation::{Place, Violations};
@@ -49,12 +51,19 @@ pub struct Translator {
     catalogue: Catalogue,
     on_mismatch: OnMismatch,
     unknown_methods: UnknownMethods,
+    content_keys: ContentKeys,
 }
 
 impl Translator {
     /// A translator for the messages of `catalogue`.
     pub fn new(catalogue: Catalogue, on_mismatch: OnMismatch, unknown_methods: UnknownMethods) -> Self {
-        Self { catalogue, on_mismatch, unknown_methods }
+        Self { catalogue, on_mismatch, unknown_methods, content_keys: ContentKeys::default() }
+    }
+
+    /// The same, but with the keys of the apps whose content is encrypted.
+    #[must_use]
+    pub fn with_content_keys(self, content_keys: ContentKeys) -> Self {
+        Self { content_keys, ..self }
     }
 
     /// The messages that it knows.
@@ -72,7 +81,7 @@ impl Translator {
             Kind::Message => {}
             Kind::GatewayCheck | Kind::Flat => return Err(Reason::UntranslatedKind.into()),
         }
-        let envelope = Envelope::read(verified.form())?;
+        let envelope = Envelope::read(verified.form(), &self.content_keys)?;
         let message = self.catalogue.find(&envelope.msg_method);
         if message.is_none() && self.unknown_methods == UnknownMethods::Fail {
             return Err(Reason::UnknownMethod.into());
@@ -84,8 +93,15 @@ impl Translator {
         let fields = message.map(|(_, message)| &message.fields);
         let place = Place::top("biz_content");
         let start = body.len();
-        json::write_object(&envelope.biz_content, fields, &place, &mut body, &mut violations)
-            .map_err(|malformed| Reason::MalformedContent.because(malformed))?;
+        json::write_object(&envelope.biz_content, fields, &place, &mut body, &mut violations).map_err(
+            |malformed| {
+                if envelope.was_encrypted {
+                    cipher::does_not_fit()
+                } else {
+                    Reason::MalformedContent.because(malformed)
+                }
+            },
+        )?;
         let content = start..body.len();
         envelope.write_tail(&mut body)?;
         let schema = match message {

@@ -7,6 +7,7 @@ use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use super::charset::Charset;
+use super::cipher::ContentKeys;
 use super::violation::{Breach, Place, Violations};
 use crate::receive::form::Form;
 use crate::rejection::{Reason, Rejection};
@@ -19,6 +20,7 @@ pub(super) struct Envelope<'f> {
     pub(super) msg_method: Cow<'f, str>,
     pub(super) app_id: Cow<'f, str>,
     pub(super) biz_content: Cow<'f, str>,
+    pub(super) was_encrypted: bool,
     version: Cow<'f, str>,
     pub(super) sent_at: Timestamp,
     /// In the order of the documented table, but without those that were not sent.
@@ -35,8 +37,8 @@ const OPTIONAL: [&str; 7] =
 const NOTIFY_TIME: &str = "notify_time";
 
 impl<'f> Envelope<'f> {
-    /// Finds and decodes the parameters of `form`.
-    pub(super) fn read(form: &'f Form) -> Result<Self, Rejection> {
+    /// Finds and decodes the parameters of `form`; encrypted content is decrypted with the app's key of `content_keys`.
+    pub(super) fn read(form: &'f Form, content_keys: &ContentKeys) -> Result<Self, Rejection> {
         let charset = form.get("charset").ok_or_else(|| missing("charset"))?;
         let charset =
             Charset::named(charset).ok_or_else(|| malformed("charset", "not a charset of the list"))?;
@@ -52,9 +54,7 @@ impl<'f> Envelope<'f> {
                 b"version" => Some(&mut version),
                 b"utc_timestamp" => Some(&mut utc_timestamp),
                 b"biz_content" => Some(&mut biz_content),
-                b"encrypt_type" if value.is_empty() => continue,
-                b"encrypt_type" => return Err(Reason::EncryptedContent.into()),
-                b"sign" | b"sign_type" | b"charset" => continue,
+                b"sign" | b"sign_type" | b"charset" | b"encrypt_type" => continue,
                 _ => None,
             };
             let text = decode(charset, name, value)?;
@@ -63,6 +63,7 @@ impl<'f> Envelope<'f> {
                 None => extra.push((decode(charset, name, name)?, text)),
             }
         }
+        let decrypted = content_keys.open(form, charset)?;
         let utc_timestamp = utc_timestamp.ok_or_else(|| missing("utc_timestamp"))?;
         Ok(Self {
             notify_id: notify_id.ok_or_else(|| missing("notify_id"))?,
@@ -71,7 +72,8 @@ impl<'f> Envelope<'f> {
             version: version.ok_or_else(|| missing("version"))?,
             sent_at: instant(&utc_timestamp)
                 .ok_or_else(|| malformed("utc_timestamp", "not in milliseconds"))?,
-            biz_content: biz_content.ok_or_else(|| missing("biz_content"))?,
+            was_encrypted: decrypted.is_some(),
+            biz_content: decrypted.map(Cow::Owned).or(biz_content).ok_or_else(|| missing("biz_content"))?,
             optional,
             extra,
         })
