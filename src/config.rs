@@ -10,6 +10,7 @@ mod known;
 mod messages;
 mod reader;
 mod rules;
+mod secrets;
 mod sections;
 mod source;
 mod upstream;
@@ -27,6 +28,7 @@ use tracing::Level;
 
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
+use crate::translate::cipher::ContentKeys;
 pub use crate::translate::{OnMismatch, UnknownMethods};
 use crate::verify::Policy;
 use crate::verify::keyring::Keyring;
@@ -159,6 +161,12 @@ impl Config {
         }
         config.warnings = reader.finish()?;
         Ok(config)
+    }
+
+    /// The content keys of the apps, for the translation.
+    pub fn content_keys(&self) -> ContentKeys {
+        let key = |app: &App| Some((app.app_id.clone(), app.content_key.clone()?));
+        self.apps.iter().filter_map(key).collect()
     }
 
     /// What is to be said about the keys at this time, above all about the dates of their certificates.

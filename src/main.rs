@@ -40,7 +40,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         app_public_key: Option<PathBuf>,
     },
-    /// Write a throwaway key pair in every form that Alipay's console uses
+    /// Write a throwaway key pair in every form that Alipay's console uses, and a content key
     Keygen {
         /// The folder to write to
         dir: PathBuf,

@@ -141,7 +141,7 @@ reasons! {
     // The content. From here on the notification is genuine.
     /// Genuine, but of a kind that has no translation: a gateway check or a flat notification.
     UntranslatedKind => "untranslated_kind", Operator, Answer::Retry;
-    /// The content is encrypted, and there is no key to decrypt it with.
+    /// The content is encrypted, and `content_key_file` is missing or holds another key.
     EncryptedContent => "encrypted_content", Operator, Answer::Retry;
     /// A value is not valid text in the charset that the notification names.
     MalformedText => "malformed_text", Operator, BAD;

@@ -101,7 +101,10 @@ impl Server {
             workers,
             max_connections: files.connections(),
             shared: Shared {
-                translator: Arc::new(Translator::new(catalogue, on_mismatch, unknown_methods)),
+                translator: Arc::new(
+                    Translator::new(catalogue, on_mismatch, unknown_methods)
+                        .with_content_keys(config.content_keys()),
+                ),
                 idle: Idle::new(workers),
                 config: Arc::new(config),
                 metrics,

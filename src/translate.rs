@@ -4,7 +4,8 @@
 //! the body that the upstream gets. No part of it comes from anywhere but the signed parameters.
 
 pub mod catalogue;
-mod charset;
+pub(crate) mod charset;
+pub mod cipher;
 mod envelope;
 mod json;
 mod parameters;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::catalogue::Catalogue;
+use self::cipher::ContentKeys;
 use self::envelope::{Content, Envelope};
 pub use self::violation::{Breach, Violation};
 use self::violation::{Place, Violations};
@@ -50,12 +52,19 @@ pub struct Translator {
     catalogue: Catalogue,
     on_mismatch: OnMismatch,
     unknown_methods: UnknownMethods,
+    content_keys: ContentKeys,
 }
 
 impl Translator {
     /// A translator for the messages of `catalogue`.
     pub fn new(catalogue: Catalogue, on_mismatch: OnMismatch, unknown_methods: UnknownMethods) -> Self {
-        Self { catalogue, on_mismatch, unknown_methods }
+        Self { catalogue, on_mismatch, unknown_methods, content_keys: ContentKeys::default() }
+    }
+
+    /// The same, but with the keys of the apps whose content is encrypted.
+    #[must_use]
+    pub fn with_content_keys(self, content_keys: ContentKeys) -> Self {
+        Self { content_keys, ..self }
     }
 
     /// The messages that it knows.
@@ -69,7 +78,7 @@ impl Translator {
     /// table of fields is complete, it is reported as well.
     #[expect(clippy::needless_pass_by_value, reason = "no notification becomes two events")]
     pub fn translate(&self, verified: Verified) -> Result<Event, Rejection> {
-        let envelope = Envelope::read(&verified)?;
+        let envelope = Envelope::read(&verified, &self.content_keys)?;
         let message = self.catalogue.find(envelope.naming, &envelope.name);
         if message.is_none() && self.unknown_methods == UnknownMethods::Fail {
             return Err(Reason::UnknownMethod.into());
@@ -82,8 +91,14 @@ impl Translator {
         let place = Place::top("biz_content");
         let start = body.len();
         match &envelope.content {
-            Content::Json(text) => json::write_object(text, fields, &place, &mut body, &mut violations)
-                .map_err(|malformed| Reason::MalformedContent.because(malformed))?,
+            Content::Json { text, was_encrypted } => {
+                json::write_object(text, fields, &place, &mut body, &mut violations).map_err(
+                    |malformed| match was_encrypted {
+                        true => cipher::does_not_fit(),
+                        false => Reason::MalformedContent.because(malformed),
+                    },
+                )?;
+            }
             Content::Parameters => {
                 parameters::write_object(&envelope.rest, fields, &place, &mut body, &mut violations)
                     .map_err(|error| Reason::Internal.because(error))?;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::finding::Place;
 use super::reader::{Problem, Reader, Section, Written};
-use super::value;
+use super::{secrets, value};
+use crate::translate::cipher::ContentKey;
 use crate::verify::key::{KeyError, PublicKey};
 
 /// The longest key file. A certificate bundle has a few KiB.
@@ -25,6 +26,8 @@ pub struct App {
     pub app_id: String,
     /// Alipay's keys for it, at least one: those in files first.
     pub keys: Vec<ConfiguredKey>,
+    /// The key with which its content is encrypted, if it has one.
+    pub content_key: Option<ContentKey>,
 }
 
 /// One of Alipay's public keys, and where it came from.
@@ -67,6 +70,8 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> 
             first_of.insert(app_id.clone(), index);
         }
         let keys = read_keys(&mut section, folder, allow_sha1);
+        let content_key =
+            section.optional("content_key_file", |written| secrets::content_key(written, folder));
         if is_missing {
             let problem =
                 Problem::new("is missing", "add the app's identity, like app_id = \"2021000000000000\"");
@@ -79,7 +84,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> 
             reader.error(Some(place), &path, Problem::new("has no key", remedy));
         }
         if let (Some(app_id), Some(keys)) = (app_id, keys) {
-            apps.push(App { app_id, keys });
+            apps.push(App { app_id, keys, content_key });
         }
     }
     warn_of_shared_keys(reader, &apps);
@@ -119,19 +124,30 @@ fn from_file(
     folder: &Path,
     allow_sha1: bool,
 ) -> Result<(PublicKey, KeySource), Problem> {
+    let (shown, bytes) = read_named(written, folder, "or move the key itself to alipay_public_keys")?;
+    let key = parse(&bytes, allow_sha1)
+        .map_err(|error| Problem::new(format!("{shown} holds no key that can be used: {error}"), ""))?;
+    let shown = if written.is_expanded() { written.quoted() } else { written.text.clone().into_owned() };
+    Ok((key, KeySource::File(shown)))
+}
+
+/// How messages call the key file that `written` names, and its bytes; `otherwise` is what else can be done with a key
+/// that stands in the place of the name.
+pub(super) fn read_named(
+    written: &Written<'_>,
+    folder: &Path,
+    otherwise: &str,
+) -> Result<(String, Vec<u8>), Problem> {
     let name = written.text.as_ref();
     if name.contains("-----") || name.contains('\n') || name.len() > 255 {
-        let remedy = "write the name of its file here, or move the key itself to alipay_public_keys";
+        let remedy = format!("write the name of its file here, {otherwise}");
         return Err(Problem::new("this is a key, not the name of a file", remedy));
     }
     let path = folder.join(name);
     let shown = shown(written, &path);
     let bytes = read_key_file(&path)
         .map_err(|error| Problem::new(format!("{shown} cannot be read: {error}"), REMEDY_FOR_FILE))?;
-    let key = parse(&bytes, allow_sha1)
-        .map_err(|error| Problem::new(format!("{shown} holds no key that can be used: {error}"), ""))?;
-    let shown = if written.is_expanded() { written.quoted() } else { name.to_owned() };
-    Ok((key, KeySource::File(shown)))
+    Ok((shown, bytes))
 }
 
 /// A key in the file itself. No message quotes it: it may be a private one by mistake.

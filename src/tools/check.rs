@@ -73,7 +73,11 @@ fn summary(path: &Path, config: &Config, out: &mut impl Write) -> io::Result<()>
 
 fn describe_app(index: usize, app: &App, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\napps[{index}]  app_id {}", app.app_id)?;
-    app.keys.iter().try_for_each(|configured| describe_key(configured, out))
+    app.keys.iter().try_for_each(|configured| describe_key(configured, out))?;
+    match app.content_key {
+        Some(_) => writeln!(out, "  has a content key: what is encrypted is decrypted"),
+        None => writeln!(out, "  has no content_key_file: what is encrypted is answered `fail`"),
+    }
 }
 
 fn describe_key(configured: &ConfiguredKey, out: &mut impl Write) -> io::Result<()> {

@@ -1,4 +1,5 @@
-//! `keygen`: a throwaway key pair, in every form in which Alipay's console and the tools around it have keys.
+//! `keygen`: a throwaway key pair, in every form in which Alipay's console and the tools around it have keys, and a
+//! content key.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rand::{self, SystemRandom};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine;
@@ -36,7 +37,7 @@ pub struct WrittenFile {
     pub description: &'static str,
 }
 
-/// Makes a key pair of 2,048 bits and writes it to `dir`, which is made if it does not exist.
+/// Makes a key pair of 2,048 bits and a content key, and writes them to `dir`, which is made if it does not exist.
 ///
 /// No file is overwritten: if one of them exists, none is written.
 pub fn keygen(dir: &Path) -> Result<Vec<WrittenFile>, KeygenError> {
@@ -130,6 +131,7 @@ enum Content {
     PrivatePkcs1Pem,
     PrivatePkcs8Base64,
     PrivatePkcs1Base64,
+    ContentKey,
 }
 
 impl Content {
@@ -139,7 +141,8 @@ impl Content {
             Self::PrivatePkcs8Pem
             | Self::PrivatePkcs1Pem
             | Self::PrivatePkcs8Base64
-            | Self::PrivatePkcs1Base64 => true,
+            | Self::PrivatePkcs1Base64
+            | Self::ContentKey => true,
         }
     }
 }
@@ -148,7 +151,7 @@ impl Content {
 pub(super) const PRIVATE_KEY: &str = "alipay_private_key.pem";
 
 /// `alipay.pem` is the one that the default `sidecar.toml` reads.
-const FILES: [(&str, Content, &str); 8] = [
+const FILES: [(&str, Content, &str); 9] = [
     ("alipay.pem", Content::PublicSpkiPem, "public key, PEM: for alipay_public_key_files in sidecar.toml"),
     ("alipay_public_key.txt", Content::PublicSpkiBase64, "public key, bare base64: as the console shows it"),
     ("alipay_public_key_pkcs1.pem", Content::PublicPkcs1Pem, "public key, PKCS#1 PEM: for older tools"),
@@ -169,6 +172,11 @@ const FILES: [(&str, Content, &str); 8] = [
         Content::PrivatePkcs1Base64,
         "PRIVATE key, bare base64 of PKCS#1: what the SDKs for other languages take",
     ),
+    (
+        "content_key.txt",
+        Content::ContentKey,
+        "CONTENT key, base64 of 16 bytes: for content_key_file in sidecar.toml",
+    ),
 ];
 
 /// One key pair, as the DER documents that the files are made of.
@@ -177,6 +185,7 @@ struct Keys {
     pkcs1: Vec<u8>,
     certificate: Vec<u8>,
     private_pkcs8: Pkcs8V1Der<'static>,
+    content: [u8; 16],
 }
 
 impl Keys {
@@ -186,10 +195,13 @@ impl Keys {
         let spki: PublicKeyX509Der<'_> = public.as_der().map_err(|_unspecified| KeygenError::Generate)?;
         let spki = spki.as_ref().to_vec();
         Self::check(&pair, &spki)?;
+        let mut content = [0; 16];
+        rand::fill(&mut content).map_err(|_unspecified| KeygenError::Generate)?;
         Ok(Self {
             certificate: self_signed(&spki, |text| sign(&pair, text)).ok_or(KeygenError::Generate)?,
             pkcs1: public.as_ref().to_vec(),
             spki,
+            content,
             private_pkcs8: pair.as_der().map_err(|_unspecified| KeygenError::Generate)?,
         })
     }
@@ -221,6 +233,7 @@ impl Keys {
             Content::PrivatePkcs1Pem => pem("RSA PRIVATE KEY", self.private_pkcs1()?),
             Content::PrivatePkcs8Base64 => base64(self.private_pkcs8.as_ref()),
             Content::PrivatePkcs1Base64 => base64(self.private_pkcs1()?),
+            Content::ContentKey => base64(&self.content),
         }
     }
 

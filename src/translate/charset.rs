@@ -8,7 +8,7 @@ use encoding_rs::{Encoding, GB18030, GBK};
 
 /// A charset of the closed list: `encoding_rs` knows many more, which no notification may choose.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Charset {
+pub(crate) enum Charset {
     Utf8,
     /// GBK, of which GB2312 is a part, or GB18030.
     Chinese(&'static Encoding),
@@ -16,7 +16,7 @@ pub(super) enum Charset {
 
 impl Charset {
     /// The charset of that name, which is compared without case.
-    pub(super) fn named(name: &[u8]) -> Option<Self> {
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
         let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
         if ["utf-8", "utf8"].iter().any(is) {
             Some(Self::Utf8)
@@ -30,7 +30,7 @@ impl Charset {
     /// The text that `bytes` hold, or nothing if any of them is malformed: no replacement character is ever made.
     ///
     /// Borrows for UTF-8, and for ASCII in any charset.
-    pub(super) fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
+    pub(crate) fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
         match self {
             Self::Utf8 => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
             // The short name, `decode`, would let a byte-order mark in the value choose another charset.

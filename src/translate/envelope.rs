@@ -7,6 +7,7 @@ use jiff::fmt::temporal::DateTimePrinter;
 
 use super::catalogue::Naming;
 use super::charset::Charset;
+use super::cipher::ContentKeys;
 use super::parameters;
 use super::typed;
 use super::violation::{Breach, Place, Violations};
@@ -40,8 +41,13 @@ pub(super) struct Envelope<'f> {
 
 /// Where the content of a notification stands.
 pub(super) enum Content<'f> {
-    /// In the JSON of `biz_content`, which is this text.
-    Json(Cow<'f, str>),
+    /// In the JSON of `biz_content`.
+    Json {
+        /// The JSON.
+        text: Cow<'f, str>,
+        /// Whether it was decrypted, so that whatever is wrong with it may be the key's fault.
+        was_encrypted: bool,
+    },
     /// It is the parameters outside the envelope.
     Parameters,
 }
@@ -56,8 +62,9 @@ const NOTIFY_TYPE: &str = "notify_type";
 const NOTIFY_TIME: &str = "notify_time";
 
 impl<'f> Envelope<'f> {
-    /// Finds and decodes the parameters of a notification that is no gateway check.
-    pub(super) fn read(verified: &'f Verified) -> Result<Self, Rejection> {
+    /// Finds and decodes the parameters of a notification that is no gateway check; encrypted content is decrypted
+    /// with the app's key of `content_keys`.
+    pub(super) fn read(verified: &'f Verified, content_keys: &ContentKeys) -> Result<Self, Rejection> {
         let (form, kind) = (verified.form(), verified.kind());
         // The old partner API names no charset. Its text is taken for UTF-8 or for nothing, since GBK is guesswork.
         let unnamed: Option<&[u8]> = if kind == Kind::Flat { Some(b"utf-8") } else { None };
@@ -84,8 +91,7 @@ impl<'f> Envelope<'f> {
                 b"version" => Some(&mut version),
                 b"utc_timestamp" if kind == Kind::Message => Some(&mut utc_timestamp),
                 b"biz_content" => Some(&mut biz_content),
-                b"encrypt_type" if value.is_empty() => continue,
-                b"encrypt_type" => return Err(Reason::EncryptedContent.into()),
+                b"encrypt_type" => continue,
                 _ => slot_of(name, &mut optional),
             };
             let text = decode(charset, name, value)?;
@@ -112,6 +118,7 @@ impl<'f> Envelope<'f> {
         if kind == Kind::Message && version.is_none() {
             return Err(missing("version"));
         }
+        let decrypted = if has_content { content_keys.open(form, charset)? } else { None };
         let app = kind.app(form).ok_or_else(|| missing("app_id"))?;
         Ok(Self {
             notify_id: notify_id.ok_or_else(|| missing("notify_id"))?,
@@ -120,7 +127,9 @@ impl<'f> Envelope<'f> {
             app: decode(charset, b"app_id", app)?,
             sent_at,
             content: if has_content {
-                Content::Json(biz_content.ok_or_else(|| missing("biz_content"))?)
+                let was_encrypted = decrypted.is_some();
+                let text = decrypted.map(Cow::Owned).or(biz_content);
+                Content::Json { text: text.ok_or_else(|| missing("biz_content"))?, was_encrypted }
             } else {
                 Content::Parameters
             },
@@ -136,7 +145,7 @@ impl<'f> Envelope<'f> {
     pub(super) fn size(&self) -> usize {
         let rest = self.rest.iter().map(|(name, value)| name.len().saturating_add(value.len()));
         match &self.content {
-            Content::Json(text) => text.len(),
+            Content::Json { text, .. } => text.len(),
             Content::Parameters => rest.sum(),
         }
     }
@@ -175,7 +184,7 @@ impl<'f> Envelope<'f> {
     /// Writes what stands after `biz_content`, to the closing brace.
     pub(super) fn write_tail(&self, out: &mut Vec<u8>) -> Result<(), Rejection> {
         let extra = match &self.content {
-            Content::Json(_) => self.rest.as_slice(),
+            Content::Json { .. } => self.rest.as_slice(),
             Content::Parameters => &[],
         };
         for (index, (name, value)) in extra.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! The room as a whole: from the form to the JSON.
 
+mod encrypted;
 mod families;
 mod properties;
 
@@ -263,11 +264,6 @@ fn malformed_text_is_refused_and_names_its_parameter_alone() {
         let rejection = lenient().translate(verified(&params)).unwrap_err();
         assert_eq!(why(&rejection), (Reason::MalformedText, format!("{name}: not text in its charset")));
     }
-}
-
-#[test]
-fn encrypted_content_is_refused() {
-    assert_eq!(refused(&[("encrypt_type", "AES")]).0, Reason::EncryptedContent);
 }
 
 #[test]

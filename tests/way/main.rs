@@ -9,6 +9,7 @@
 mod support;
 
 mod answers;
+mod encrypted;
 mod forged;
 mod genuine;
 mod http;

@@ -33,7 +33,7 @@ impl Way {
         Self::with(&[])
     }
 
-    /// A sidecar with `settings`, as pairs of table and line.
+    /// A sidecar with `settings`, as pairs of table and line. Those of `apps` belong to [`APP_ID`].
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         Self::before(Upstream::start(), settings)
     }
@@ -136,7 +136,7 @@ fn config(url: &str, settings: &[(&str, &str)]) -> String {
         ("log", ""),
     ] {
         writeln!(text, "[{table}]\n{given}").unwrap();
-        for (_, line) in settings.iter().filter(|(of, _)| *of == table) {
+        for line in lines(settings, table) {
             writeln!(text, "{line}").unwrap();
         }
     }
@@ -144,6 +144,13 @@ fn config(url: &str, settings: &[(&str, &str)]) -> String {
         format!("[[apps]]\napp_id = \"{app_id}\"\nalipay_public_keys = {keys:?}\n")
     };
     text.push_str(&app(APP_ID, &[alipay::other_key().public(), alipay::key().public()]));
+    for line in lines(settings, "apps") {
+        writeln!(text, "{line}").unwrap();
+    }
     text.push_str(&app(OTHER_APP_ID, &[alipay::other_key().public()]));
     text
+}
+
+fn lines<'s>(settings: &'s [(&str, &'s str)], table: &str) -> impl Iterator<Item = &'s str> {
+    settings.iter().filter(move |(of, _)| *of == table).map(|(_, line)| *line)
 }

@@ -11,6 +11,7 @@ use rsa::{Pkcs1v15Sign, PrivateKey};
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::translate::cipher::ContentKey;
 
 fn names(dir: &Path) -> BTreeSet<String> {
     fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -38,7 +39,10 @@ fn every_file_is_a_form_of_one_pair() {
     assert_eq!(files.len(), names(&dir).len());
 
     let (private_files, public_files): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.private);
-    assert_eq!((private_files.len(), public_files.len()), (4, 4));
+    assert_eq!((private_files.len(), public_files.len()), (5, 4));
+    let (content, private_files): (Vec<_>, Vec<_>) =
+        private_files.into_iter().partition(|file| file.path.ends_with("content_key.txt"));
+    assert!(ContentKey::parse(&fs::read(&content[0].path).unwrap()).is_ok());
     let text = b"a=1&b=2";
     for file in public_files {
         let key = PublicKey::parse(&fs::read(&file.path).unwrap()).unwrap();
@@ -67,6 +71,7 @@ fn the_files_are_named_for_what_they_hold() {
     alipay_private_key_pkcs1.pem: PRIVATE key, PKCS#1 PEM: for older tools
     alipay_private_key_pkcs8.txt: PRIVATE key, bare base64 of PKCS#8: what the SDK for Java takes
     alipay_private_key_pkcs1.txt: PRIVATE key, bare base64 of PKCS#1: what the SDKs for other languages take
+    content_key.txt: CONTENT key, base64 of 16 bytes: for content_key_file in sidecar.toml
     ");
 }
 
