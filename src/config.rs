@@ -29,6 +29,7 @@ use tracing::Level;
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
 use crate::translate::cipher::ContentKeys;
+use crate::translate::mini_apps::MiniApps;
 pub use crate::translate::{OnMismatch, UnknownMethods};
 use crate::verify::Policy;
 use crate::verify::keyring::Keyring;
@@ -167,6 +168,11 @@ impl Config {
     pub fn content_keys(&self) -> ContentKeys {
         let key = |app: &App| Some((app.app_id.clone(), app.content_key.clone()?));
         self.apps.iter().filter_map(key).collect()
+    }
+
+    /// The mini programs that the apps allow, for the translation.
+    pub fn mini_apps(&self) -> MiniApps {
+        self.apps.iter().map(|app| (app.app_id.clone(), app.mini_app_ids.clone())).collect()
     }
 
     /// What is to be said about the keys at this time, above all about the dates of their certificates.

@@ -139,7 +139,7 @@ reasons! {
     /// Genuine, but sent further in the future than `verify.max_skew`.
     FromTheFuture => "from_the_future", Sender, FORBIDDEN;
     // The content. From here on the notification is genuine.
-    /// Genuine, but of a kind that has no translation: a gateway check or a flat notification.
+    /// Genuine, but of a kind that has no translation: a gateway check.
     UntranslatedKind => "untranslated_kind", Operator, Answer::Retry;
     /// The content is encrypted, and `content_key_file` is missing or holds another key.
     EncryptedContent => "encrypted_content", Operator, Answer::Retry;
@@ -147,6 +147,8 @@ reasons! {
     MalformedText => "malformed_text", Operator, BAD;
     /// `biz_content` is not exactly one strict JSON object.
     MalformedContent => "malformed_content", Operator, BAD;
+    /// Genuine, but about a mini program that is not one of the app's `mini_app_ids`.
+    MiniAppNotAllowed => "mini_app_not_allowed", Sender, FORBIDDEN;
     /// The content breaks the documented schema, and `translate.on_mismatch` is `fail`.
     SchemaMismatch => "schema_mismatch", Operator, Answer::Retry;
     /// The kind of message is not in the catalogue, and `translate.unknown_methods` is `fail`.

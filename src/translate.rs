@@ -8,6 +8,7 @@ pub(crate) mod charset;
 pub mod cipher;
 mod envelope;
 mod json;
+pub mod mini_apps;
 mod parameters;
 mod typed;
 mod violation;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 use self::catalogue::Catalogue;
 use self::cipher::ContentKeys;
 use self::envelope::{Content, Envelope};
+use self::mini_apps::MiniApps;
 pub use self::violation::{Breach, Violation};
 use self::violation::{Place, Violations};
 use crate::rejection::{Reason, Rejection};
@@ -53,18 +55,31 @@ pub struct Translator {
     on_mismatch: OnMismatch,
     unknown_methods: UnknownMethods,
     content_keys: ContentKeys,
+    mini_apps: MiniApps,
 }
 
 impl Translator {
     /// A translator for the messages of `catalogue`.
     pub fn new(catalogue: Catalogue, on_mismatch: OnMismatch, unknown_methods: UnknownMethods) -> Self {
-        Self { catalogue, on_mismatch, unknown_methods, content_keys: ContentKeys::default() }
+        Self {
+            catalogue,
+            on_mismatch,
+            unknown_methods,
+            content_keys: ContentKeys::default(),
+            mini_apps: MiniApps::default(),
+        }
     }
 
     /// The same, but with the keys of the apps whose content is encrypted.
     #[must_use]
     pub fn with_content_keys(self, content_keys: ContentKeys) -> Self {
         Self { content_keys, ..self }
+    }
+
+    /// The same, but with the mini programs that the apps allow.
+    #[must_use]
+    pub fn with_mini_apps(self, mini_apps: MiniApps) -> Self {
+        Self { mini_apps, ..self }
     }
 
     /// The messages that it knows.
@@ -105,6 +120,7 @@ impl Translator {
             }
         }
         let content = start..body.len();
+        self.mini_apps.check(&envelope.app, body.get(content.clone()).unwrap_or_default())?;
         envelope.write_tail(&mut body)?;
         let schema = match fields {
             _ if !violations.as_slice().is_empty() => Schema::Mismatch,

@@ -28,6 +28,8 @@ pub struct App {
     pub keys: Vec<ConfiguredKey>,
     /// The key with which its content is encrypted, if it has one.
     pub content_key: Option<ContentKey>,
+    /// The mini programs of which it accepts notifications; empty for all.
+    pub mini_app_ids: Vec<String>,
 }
 
 /// One of Alipay's public keys, and where it came from.
@@ -72,6 +74,11 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> 
         let keys = read_keys(&mut section, folder, allow_sha1);
         let content_key =
             section.optional("content_key_file", |written| secrets::content_key(written, folder));
+        let mini_app_ids = section.list("mini_app_ids", Vec::new(), value::app_id);
+        if section.is_empty_list("mini_app_ids") {
+            let remedy = "name those that are allowed, or remove the key to allow all";
+            section.refuse("mini_app_ids", Problem::new("no mini program is allowed", remedy));
+        }
         if is_missing {
             let problem =
                 Problem::new("is missing", "add the app's identity, like app_id = \"2021000000000000\"");
@@ -84,7 +91,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> 
             reader.error(Some(place), &path, Problem::new("has no key", remedy));
         }
         if let (Some(app_id), Some(keys)) = (app_id, keys) {
-            apps.push(App { app_id, keys, content_key });
+            apps.push(App { app_id, keys, content_key, mini_app_ids });
         }
     }
     warn_of_shared_keys(reader, &apps);

@@ -19,7 +19,10 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ),
     ("admin", &["listen"]),
     ("upstream", &["url", "timeout", "connect_timeout", "max_in_flight", "accept"]),
-    ("apps", &["app_id", "alipay_public_key_files", "alipay_public_keys", "content_key_file"]),
+    (
+        "apps",
+        &["app_id", "alipay_public_key_files", "alipay_public_keys", "content_key_file", "mini_app_ids"],
+    ),
     ("verify", &["form", "allow_sha1", "max_age", "max_skew"]),
     ("translate", &["messages", "on_mismatch", "unknown_methods"]),
     ("ack", &["failure_status"]),

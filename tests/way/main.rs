@@ -13,6 +13,7 @@ mod encrypted;
 mod forged;
 mod genuine;
 mod http;
+mod kinds;
 mod lifecycle;
 mod process;
 mod upstream;

@@ -28,7 +28,12 @@ impl Key {
     }
 
     pub(crate) fn sign(&self, text: &[u8]) -> String {
-        BASE64_STANDARD.encode(self.0.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(text)).unwrap())
+        self.seal(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(text))
+    }
+
+    /// The signature over `digest`, padded as `scheme` says.
+    pub(crate) fn seal(&self, scheme: Pkcs1v15Sign, digest: &[u8]) -> String {
+        BASE64_STANDARD.encode(self.0.sign(scheme, digest).unwrap())
     }
 }
 
