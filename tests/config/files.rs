@@ -1,5 +1,7 @@
 //! The files that load: what they mean, and the documented one.
 
+use alipay_sidecar::translate::catalogue::Naming;
+
 use super::*;
 
 fn env(name: &str) -> Option<String> {
@@ -51,12 +53,14 @@ fn every_key_has_its_meaning() {
     assert_eq!(config.policy.max_skew, Duration::from_secs(90));
     assert_eq!(config.translate.on_mismatch, OnMismatch::Fail);
     assert_eq!(config.translate.unknown_methods, UnknownMethods::Fail);
+    assert!(config.catalogue.find(Naming::MsgMethod, "my.own.message").is_some());
+    assert_eq!(config.apps[0].mini_app_ids, ["2021000000000003", "2021000000000004"]);
     assert_eq!(config.failure_status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!((config.log.level.to_string().as_str(), config.log.format), ("DEBUG", LogFormat::Text));
     assert_eq!(config.keyring.keys(b"2021000000000001").map(<[_]>::len), Some(2));
     let [_, second] = config.apps.as_slice() else { panic!("two apps") };
     assert_eq!(second.keys[0].source, KeySource::File("../keys/test-b.crt".to_owned()));
-    assert_eq!((second.keys[1].source.clone(), second.keys[1].place.line), (KeySource::Inline, 29));
+    assert_eq!((second.keys[1].source.clone(), second.keys[1].place.line), (KeySource::Inline, 30));
 }
 
 #[test]

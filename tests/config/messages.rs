@@ -3,10 +3,11 @@
 use super::*;
 
 /// Each file of the folder, with its snapshot below.
-const SEEN: [&str; 12] = [
+const SEEN: [&str; 13] = [
     "apps.toml",
     "crlf.toml",
     "keys.toml",
+    "messages.toml",
     "policies.toml",
     "relations.toml",
     "server.toml",
@@ -75,6 +76,24 @@ fn a_key_that_is_none_is_named_but_never_quoted() {
     keys.toml:14:3  apps[0].alipay_public_keys[1]  this is a number, perhaps an app_id: copy Alipay's public key (支付宝公钥) from the console
     keys.toml:15:3  apps[0].alipay_public_keys[2]  this has 18 characters, and an RSA2 key has at least 360: a part is missing, or it is something else; copy Alipay's public key (支付宝公钥) from the console
     keys.toml:16:3  apps[0].alipay_public_keys[3]  this is a private key: only its owner should have it, and it verifies nothing; configure Alipay's public key (支付宝公钥) here
+    "#);
+}
+
+#[test]
+fn files_of_the_catalogue_are_read_with_the_configuration() {
+    assert_snapshot!(refused("messages.toml"), @r#"
+    messages.toml:2:37  translate.messages[1]  describes no message: ../messages/wrong.toml:4: the field "state" has the type enum, and no values: add that
+        the format is documented at the top of messages/alipay.open.mini.icp.faceauth.completed.toml
+    messages.toml:2:63  translate.messages[2]  describes no message: ../messages/clash.toml:1: alipay.open.mini.icp.faceauth.completed is described by another file already: remove one of them
+        the format is documented at the top of messages/alipay.open.mini.icp.faceauth.completed.toml
+    messages.toml:2:89  translate.messages[3]  "../messages/absent.toml" (../messages/absent.toml) cannot be read: No such file or directory (os error 2)
+        relative paths start at the folder of the configuration file; check name and rights
+    messages.toml:2:116  translate.messages[4]  describes no message: ../keys/page.html:1: key with no value, expected `=`
+        the format is documented at the top of messages/alipay.open.mini.icp.faceauth.completed.toml
+    messages.toml:7:16  apps[0].mini_app_ids  no mini program is allowed
+        name those that are allowed, or remove the key to allow all
+    messages.toml:12:17  apps[1].mini_app_ids[0]  "mini" is not an app_id
+        write its 1 to 20 digits as the console shows them
     "#);
 }
 

@@ -25,13 +25,12 @@ fn message() -> impl Strategy<Value = Params> {
 }
 
 fn flat() -> impl Strategy<Value = Params> {
-    let text =
-        || "(a|&|=|&status=|&title=|&name=|&buyer_id=|&gmt_create=|&trade_no=|&sign_type=|&new=|x){0,6}";
+    let text = || "(a|&|=|&status=|&title=|&name=|&buyer_id=|&gmt_create=|&trade_no=|&sign_type=|&app_id=|&charset=|&new=|x){0,6}";
     let optional = || prop::option::of(text());
     let kinds =
         prop::sample::select(vec!["trade_status_sync", "servicemarket_order_notify", "open_app_auth_notify"]);
-    (text(), text(), optional(), optional(), optional(), kinds).prop_map(
-        |(subject, body, reason, title, content, kind)| {
+    (text(), text(), optional(), optional(), optional(), kinds, any::<bool>()).prop_map(
+        |(subject, body, reason, title, content, kind, is_of_a_partner)| {
             let mut params: Params = [
                 ("charset", "GBK"),
                 ("version", "1.0"),
@@ -50,6 +49,11 @@ fn flat() -> impl Strategy<Value = Params> {
             .collect();
             for (name, text) in [("refund_reason", reason), ("title", title), ("biz_content", content)] {
                 params.extend(text.map(|text| (name.to_owned(), text.into_bytes())));
+            }
+            // The old partner API has another envelope.
+            if is_of_a_partner {
+                params.retain(|name, _| !["app_id", "charset", "version"].contains(&name.as_str()));
+                params.insert("seller_id".to_owned(), APP_ID.as_bytes().to_vec());
             }
             params
         },
