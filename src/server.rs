@@ -106,7 +106,7 @@ impl Server {
             shared: Shared {
                 translator: Arc::new(
                     Translator::new(catalogue, on_mismatch, unknown_methods)
-                        .with_content_keys(config.content_keys()),
+                        .with_content_keys(config.content_keys.clone()),
                 ),
                 idle: Idle::new(workers),
                 config: Arc::new(config),

@@ -19,7 +19,16 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ),
     ("admin", &["listen"]),
     ("upstream", &["url", "timeout", "connect_timeout", "max_in_flight", "accept"]),
-    ("apps", &["app_id", "alipay_public_key_files", "alipay_public_keys", "content_key_file"]),
+    (
+        "apps",
+        &[
+            "app_id",
+            "alipay_public_key_files",
+            "alipay_public_keys",
+            "content_key_file",
+            "app_private_key_file",
+        ],
+    ),
     ("verify", &["form", "allow_sha1", "max_age", "max_skew"]),
     ("translate", &["on_mismatch", "unknown_methods"]),
     ("ack", &["failure_status"]),
