@@ -100,7 +100,7 @@ fn what_the_documented_file_has_in_comments_is_right_too() {
         .flat_map(|line| [line, "\n"])
         .collect();
     let text = apps.replace("keys/alipay.pem", "tests/fixtures/config/keys/test-b.pem");
-    let text = text.replace("keys/content.txt", "tests/fixtures/config/keys/content-key.txt");
+    let text = text.replace("keys/aes.txt", "tests/fixtures/config/keys/content-key.txt");
     let text = text.replace("keys/app.pem", "tests/fixtures/config/keys/test-private-key.pem");
     let config = sound(&text.replace("MIIB…", &inline_key("test-a")));
     assert_eq!(config.keyring.keys(b"2021000000000000").map(<[_]>::len), Some(2));
