@@ -1,17 +1,30 @@
-//! `Result<Delivery, Rejection> → Response`: what Alipay hears, and nothing to learn from beside it.
+//! `Result<Outcome, Rejection> → Response`: what Alipay hears, and nothing to learn from beside it.
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
+use crate::confirm::Confirmation;
 use crate::deliver::Delivery;
 use crate::rejection::{Answer, Reason, Rejection};
 
-/// The answer to a notification. `success` needs a [`Delivery`], which only an accepting upstream gives.
-pub fn ack(outcome: &Result<Delivery, Rejection>, failure_status: StatusCode) -> Response<Full<Bytes>> {
+/// What a request came to that was not refused: the proof of it.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The upstream accepted the notification.
+    Delivered(Delivery),
+    /// The request was a gateway check, and can be answered as one.
+    Confirmed(Confirmation),
+}
+
+/// The answer to a request. `success` needs a [`Delivery`], which only an accepting upstream gives.
+pub fn ack(outcome: &Result<Outcome, Rejection>, failure_status: StatusCode) -> Response<Full<Bytes>> {
     match outcome {
-        Ok(_) => answer(StatusCode::OK, "success"),
+        Ok(Outcome::Delivered(_)) => answer(StatusCode::OK, "success"),
+        Ok(Outcome::Confirmed(confirmation)) => {
+            respond(StatusCode::OK, confirmation.content_type().clone(), confirmation.body().clone())
+        }
         Err(rejection) => refusal(rejection.reason(), failure_status),
     }
 }
@@ -29,10 +42,19 @@ pub(crate) fn refusal(reason: Reason, failure_status: StatusCode) -> Response<Fu
 }
 
 fn answer(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    respond(
+        status,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+        Bytes::from_static(body.as_bytes()),
+    )
+}
+
+fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {
+    let length = body.len();
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
 }

@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use toml::de::DeTable;
 use tracing::Level;
 
+use crate::confirm::Answers;
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
 use crate::translate::cipher::ContentKeys;
@@ -56,6 +57,10 @@ pub struct Config {
     pub apps: Vec<App>,
     /// The keys of the same apps, for the verification.
     pub keyring: Keyring,
+    /// The content keys of the same apps, for the translation.
+    pub content_keys: ContentKeys,
+    /// The answers of the same apps to a gateway check.
+    pub answers: Answers,
     /// `[verify]`: what a signature may be.
     pub policy: Policy,
     /// The bounds of `[server]` within which a request is read.
@@ -162,12 +167,6 @@ impl Config {
         }
         config.warnings = reader.finish()?;
         Ok(config)
-    }
-
-    /// The content keys of the apps, for the translation.
-    pub fn content_keys(&self) -> ContentKeys {
-        let key = |app: &App| Some((app.app_id.clone(), app.content_key.clone()?));
-        self.apps.iter().filter_map(key).collect()
     }
 
     /// The mini programs that the apps allow, for the translation.

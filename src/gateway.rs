@@ -10,16 +10,18 @@ use http_body_util::Full;
 use hyper::body::Body;
 use hyper::{Request, Response, StatusCode};
 
-use crate::ack::ack;
+use crate::ack::{Outcome, ack};
 use crate::config::Config;
+use crate::confirm::confirm;
 use crate::deliver::trace::TraceContext;
-use crate::deliver::{Delivery, Idle, Upstream};
+use crate::deliver::{Idle, Upstream};
 use crate::receive::receive;
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Line, Telemetry};
 use crate::translate::Translator;
+use crate::verify::kind::Kind;
 use crate::verify::verify;
 
 /// What the workers have in common.
@@ -70,7 +72,7 @@ impl Gateway {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
-    async fn forward<B>(&self, request: Request<B>, line: &mut Line) -> Result<Delivery, Rejection>
+    async fn forward<B>(&self, request: Request<B>, line: &mut Line) -> Result<Outcome, Rejection>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -82,9 +84,12 @@ impl Gateway {
         line.received(&received);
         let verified = verify(received, &config.keyring, &config.policy, SystemTime::now())?;
         line.verified(&verified);
+        if verified.kind() == Kind::GatewayCheck {
+            return confirm(verified, &config.answers).map(Outcome::Confirmed);
+        }
         let event = translator.translate(verified)?;
         line.translated(&event);
-        self.upstream.deliver(&event, &trace, &mut line.exchange).await
+        self.upstream.deliver(&event, &trace, &mut line.exchange).await.map(Outcome::Delivered)
     }
 
     /// Tells of a request that was stopped before there was one, by its connection alone.

@@ -14,6 +14,7 @@ pub mod server;
 pub mod gateway;
 pub mod receive;
 pub mod verify;
+pub mod confirm;
 pub mod translate;
 pub mod deliver;
 pub mod ack;

@@ -139,13 +139,13 @@ reasons! {
     /// Genuine, but sent further in the future than `verify.max_skew`.
     FromTheFuture => "from_the_future", Sender, FORBIDDEN;
     // The content. From here on the notification is genuine.
-    /// Genuine, but of a kind that has no translation: a gateway check.
-    UntranslatedKind => "untranslated_kind", Operator, Answer::Retry;
+    /// A genuine gateway check, and there is no `app_private_key_file` to sign the answer with.
+    UnansweredCheck => "unanswered_check", Operator, Answer::Retry;
     /// The content is encrypted, and `content_key_file` is missing or holds another key.
     EncryptedContent => "encrypted_content", Operator, Answer::Retry;
     /// A value is not valid text in the charset that the notification names.
     MalformedText => "malformed_text", Operator, BAD;
-    /// `biz_content` is not exactly one strict JSON object.
+    /// `biz_content` is not exactly one strict JSON object or, of a gateway check, not the XML that is known.
     MalformedContent => "malformed_content", Operator, BAD;
     /// Genuine, but about a mini program that is not one of the app's `mini_app_ids`.
     MiniAppNotAllowed => "mini_app_not_allowed", Sender, FORBIDDEN;

@@ -103,7 +103,7 @@ impl Server {
             shared: Shared {
                 translator: Arc::new(
                     Translator::new(catalogue, on_mismatch, unknown_methods)
-                        .with_content_keys(config.content_keys())
+                        .with_content_keys(config.content_keys.clone())
                         .with_mini_apps(config.mini_apps()),
                 ),
                 idle: Idle::new(workers),

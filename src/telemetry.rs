@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use self::metrics::Metrics;
 use self::sampler::Sampler;
+use crate::ack::Outcome;
+use crate::deliver::Exchange;
 use crate::deliver::trace::TraceContext;
-use crate::deliver::{Delivery, Exchange};
 use crate::receive::Received;
-use crate::rejection::{Answer, Rejection, Severity};
+use crate::rejection::{Answer, Reason, Rejection, Severity};
 use crate::translate::Event;
 use crate::verify::envelope::{is_app_id, is_msg_method, is_notify_id};
 use crate::verify::{SignedForm, Verified};
@@ -70,8 +71,9 @@ impl Line {
         self.msg_method = claim("msg_method", is_msg_method);
     }
 
-    /// Notes the form in which the signature held.
+    /// Notes the form in which the signature held, and for which app, which a gateway check has only in its content.
     pub fn verified(&mut self, verified: &Verified) {
+        self.app_id.get_or_insert_with(|| verified.app_id().to_owned());
         self.form = Some(verified.signed_form());
     }
 
@@ -110,13 +112,12 @@ impl Telemetry {
     }
 
     /// Tells what became of one request. Called once for each, whatever happened, in the runtime of the worker.
-    pub fn record(&self, line: &Line, outcome: &Result<Delivery, Rejection>) {
+    pub fn record(&self, line: &Line, outcome: &Result<Outcome, Rejection>) {
         let handling = line.start.elapsed().saturating_sub(line.exchange.time);
-        let reason = outcome.as_ref().err().map(Rejection::reason);
         // What was verified and not translated has a name all the same.
         let verified = line.msg_method.as_deref().filter(|_| line.form.is_some());
         let method = line.method_index.or_else(|| self.metrics.method_index(verified?));
-        self.metrics.notification(reason, method);
+        self.metrics.notification(Verdict::of(outcome), method);
         self.metrics.handled(handling);
         if let Some(form) = line.form {
             self.metrics.signature_form(form);
@@ -131,22 +132,66 @@ impl Telemetry {
     }
 }
 
-/// The word for what became of a notification: the label `outcome` of log and metrics.
-pub(crate) fn outcome_label(answer: Option<Answer>) -> &'static str {
-    match answer {
-        None => "accepted",
-        Some(Answer::Status(_)) => "refused",
-        Some(Answer::Retry) => "failed",
-        Some(Answer::Close) => "closed",
+/// What became of a request, without its proof or its cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Delivered,
+    Confirmed,
+    Stopped(Reason),
+}
+
+impl Verdict {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Reason::ALL.len().saturating_add(2);
+
+    pub(crate) fn of(outcome: &Result<Outcome, Rejection>) -> Self {
+        match outcome {
+            Ok(Outcome::Delivered(_)) => Self::Delivered,
+            Ok(Outcome::Confirmed(_)) => Self::Confirmed,
+            Err(rejection) => Self::Stopped(rejection.reason()),
+        }
+    }
+
+    /// Its place among all.
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Self::Delivered => 0,
+            Self::Confirmed => 1,
+            Self::Stopped(reason) => reason.index().saturating_add(2),
+        }
+    }
+
+    /// The label `outcome` of log and metrics.
+    pub(crate) fn outcome(self) -> &'static str {
+        match self {
+            Self::Delivered => "accepted",
+            Self::Confirmed => "confirmed",
+            Self::Stopped(reason) => match reason.rule().answer {
+                Answer::Status(_) => "refused",
+                Answer::Retry => "failed",
+                Answer::Close => "closed",
+            },
+        }
+    }
+
+    /// The label `reason` of log and metrics, where there is one.
+    pub(crate) fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Delivered | Self::Confirmed => None,
+            Self::Stopped(reason) => Some(reason.rule().label),
+        }
+    }
+
+    /// Who has to act.
+    pub(crate) fn severity(self) -> Severity {
+        match self {
+            Self::Delivered | Self::Confirmed => Severity::Sender,
+            Self::Stopped(reason) => reason.rule().severity,
+        }
     }
 }
 
 /// Milliseconds with three decimals, which is what a reader of a log wants of a duration.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
-}
-
-/// The level of the log line of `outcome`.
-fn severity(outcome: &Result<Delivery, Rejection>) -> Severity {
-    outcome.as_ref().err().map_or(Severity::Sender, |rejection| rejection.reason().rule().severity)
 }

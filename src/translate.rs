@@ -120,7 +120,7 @@ impl Translator {
             }
         }
         let content = start..body.len();
-        self.mini_apps.check(&envelope.app, body.get(content.clone()).unwrap_or_default())?;
+        self.mini_apps.check(envelope.app, body.get(content.clone()).unwrap_or_default())?;
         envelope.write_tail(&mut body)?;
         let schema = match fields {
             _ if !violations.as_slice().is_empty() => Schema::Mismatch,
@@ -133,7 +133,7 @@ impl Translator {
         Ok(Event {
             notify_id: envelope.notify_id.into_owned(),
             msg_method: envelope.name.into_owned(),
-            app_id: envelope.app.into_owned(),
+            app_id: envelope.app.to_owned(),
             signed_form: verified.signed_form(),
             method_index: message.map(|(index, _)| index),
             schema,

@@ -3,7 +3,8 @@
 //! ```compile_fail,E0451
 //! use alipay_sidecar::{receive::form::Form, verify::{SignedForm, Verified, kind::Kind}};
 //! fn forge(form: Form) -> Verified {
-//!     Verified { form, kind: Kind::Message, signed_form: SignedForm::V1 } // nobody but `verify` makes one
+//!     let app_id = String::new();
+//!     Verified { form, kind: Kind::Message, app_id, signed_form: SignedForm::V1 } // nobody but `verify` makes one
 //! }
 //! ```
 
@@ -67,6 +68,7 @@ pub struct Policy {
 pub struct Verified {
     form: Form,
     kind: Kind,
+    app_id: String,
     signed_form: SignedForm,
 }
 
@@ -74,6 +76,11 @@ impl Verified {
     /// The kind of the notification.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The app whose key verified it.
+    pub fn app_id(&self) -> &str {
+        &self.app_id
     }
 
     /// All parameters that were signed, and `sign` and `sign_type`, in the order received.
@@ -89,7 +96,8 @@ impl Verified {
     #[cfg(test)]
     pub(crate) fn for_tests(form: Form, signed_form: SignedForm) -> Self {
         let kind = Kind::of(&form).unwrap_or(Kind::Message);
-        Self { form, kind, signed_form }
+        let app_id = String::from_utf8_lossy(kind.app(&form).unwrap_or_default()).into_owned();
+        Self { form, kind, app_id, signed_form }
     }
 }
 
@@ -118,8 +126,9 @@ pub fn verify(
         in_time(sent, policy, now)?;
     }
     let kind = claims.kind;
+    let app_id = String::from_utf8_lossy(claims.app_id).into_owned();
     let form = if empties == Empties::LeftOut { form.without_empties() } else { form };
-    Ok(Verified { form, kind, signed_form })
+    Ok(Verified { form, kind, app_id, signed_form })
 }
 
 /// Finds the form in which one of `keys` verifies the signature, at the price of one RSA operation a trial.

@@ -59,6 +59,23 @@ fn every_public_form_of_keygen_serves_as_the_configured_key() {
 }
 
 #[test]
+fn what_the_node_sdk_encrypts_with_keygens_content_key_arrives_in_clear() {
+    let (keys, others) = (Keys::generate("encrypted"), Keys::generate("encrypted_with_another"));
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::start(&keys.file(KeyForm::PublicSpkiPem), &upstream);
+    let mut sdk = Sdk::start(Which::Node);
+    for notification in Notification::of(Charset::Utf8) {
+        let clear = notification.params["biz_content"].as_str().unwrap();
+        for (content_key, answer) in [(&others, Answer::failed()), (&keys, Answer::success())] {
+            let encrypted = notification.encrypted(&sdk.encrypt(clear, content_key));
+            let body = sdk.sign(SignForm::V1, &encrypted, &keys, KeyForm::PrivatePkcs8Pem);
+            assert_eq!(sidecar.post(&body), answer);
+        }
+        assert_eq!(upstream.received(), [notification.biz_content()]);
+    }
+}
+
+#[test]
 fn a_notification_signed_with_another_key_is_refused() {
     let (keys, others) = (Keys::generate("the_key"), Keys::generate("another_key"));
     let upstream = Upstream::start();

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::finding::Place;
 use super::reader::{Problem, Reader, Section, Written};
 use super::{secrets, value};
+use crate::confirm::answer::SignedAnswer;
 use crate::translate::cipher::ContentKey;
-use crate::verify::key::{KeyError, PublicKey};
+use crate::verify::key::{Fingerprint, KeyError, PublicKey};
 
 /// The longest key file. A certificate bundle has a few KiB.
 const MAX_KEY_FILE: u64 = 64 * 1024;
@@ -28,6 +29,8 @@ pub struct App {
     pub keys: Vec<ConfiguredKey>,
     /// The key with which its content is encrypted, if it has one.
     pub content_key: Option<ContentKey>,
+    /// Its answer to a gateway check, if it has a private key to sign one with.
+    pub answer: Option<SignedAnswer>,
     /// The mini programs of which it accepts notifications; empty for all.
     pub mini_app_ids: Vec<String>,
 }
@@ -58,6 +61,7 @@ pub enum KeySource {
 pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> Vec<App> {
     let mut apps: Vec<App> = Vec::new();
     let mut first_of: HashMap<String, usize> = HashMap::new();
+    let mut own = Vec::new();
     for (index, (place, table)) in reader.tables("apps").into_iter().enumerate() {
         let path = format!("apps[{index}]");
         let mut section = reader.open("apps", path.clone(), Some(table));
@@ -79,6 +83,11 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> 
             let remedy = "name those that are allowed, or remove the key to allow all";
             section.refuse("mini_app_ids", Problem::new("no mini program is allowed", remedy));
         }
+        let answer = section.optional("app_private_key_file", |written| {
+            let answer = secrets::answer(written, folder)?;
+            own.push((answer.fingerprint(), written.place, written.key.clone()));
+            Ok(answer)
+        });
         if is_missing {
             let problem =
                 Problem::new("is missing", "add the app's identity, like app_id = \"2021000000000000\"");
@@ -91,10 +100,11 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> 
             reader.error(Some(place), &path, Problem::new("has no key", remedy));
         }
         if let (Some(app_id), Some(keys)) = (app_id, keys) {
-            apps.push(App { app_id, keys, content_key, mini_app_ids });
+            apps.push(App { app_id, keys, content_key, answer, mini_app_ids });
         }
     }
     warn_of_shared_keys(reader, &apps);
+    warn_of_own_keys(reader, &apps, &own);
     apps
 }
 
@@ -212,6 +222,23 @@ fn warn_of_shared_keys(reader: &mut Reader<'_>, apps: &[App]) {
             let remedy =
                 "Alipay has a key of its own for each app that signs with RSA2: check that none was copied";
             reader.warn(Some(second.place), &second.entry, Problem::new(what, remedy));
+        }
+    }
+}
+
+/// A key pair of which both halves are here was mixed up: of Alipay's keys nobody else has the private half, and with an
+/// app's own key not a single notification verifies.
+fn warn_of_own_keys(reader: &mut Reader<'_>, apps: &[App], own: &[(Fingerprint, Place, String)]) {
+    let keys = || apps.iter().flat_map(|app| &app.keys);
+    for (fingerprint, place, entry) in own {
+        if let Some(same) = keys().find(|configured| configured.key.fingerprint() == *fingerprint) {
+            let remedy = "one of the two is in the wrong place: here belongs your app's own private key (应用私钥), \
+                          there Alipay's public key (支付宝公钥)";
+            reader.warn(
+                Some(*place),
+                entry,
+                Problem::new(format!("is the private half of {}", same.entry), remedy),
+            );
         }
     }
 }

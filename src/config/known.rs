@@ -21,7 +21,14 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("upstream", &["url", "timeout", "connect_timeout", "max_in_flight", "accept"]),
     (
         "apps",
-        &["app_id", "alipay_public_key_files", "alipay_public_keys", "content_key_file", "mini_app_ids"],
+        &[
+            "app_id",
+            "alipay_public_key_files",
+            "alipay_public_keys",
+            "content_key_file",
+            "app_private_key_file",
+            "mini_app_ids",
+        ],
     ),
     ("verify", &["form", "allow_sha1", "max_age", "max_skew"]),
     ("translate", &["messages", "on_mismatch", "unknown_methods"]),

@@ -4,17 +4,30 @@ use std::path::Path;
 
 use super::apps::read_named;
 use super::reader::{Problem, Written};
+use crate::confirm::answer::SignedAnswer;
 use crate::translate::cipher::ContentKey;
 
 /// The content key in the file that `written` names, which is relative to `folder`.
 pub(super) fn content_key(written: &Written<'_>, folder: &Path) -> Result<ContentKey, Problem> {
-    // A name of 24 characters that is a content key is not opened as a file, and not shown in a message.
-    if ContentKey::parse(written.text.as_bytes()).is_ok() {
-        return Err(Problem::new("this is a key, not the name of a file", OTHERWISE));
-    }
-    let (shown, bytes) = read_named(written, folder, "a file that only its owner can read")?;
+    let (shown, bytes) = read(written, folder)?;
     ContentKey::parse(&bytes)
         .map_err(|error| Problem::new(format!("{shown} holds no content key: {error}"), ""))
 }
 
-const OTHERWISE: &str = "write the name of its file here, a file that only its owner can read";
+/// The answer to a gateway check, signed with the private key in the file that `written` names, which is relative to
+/// `folder`.
+pub(super) fn answer(written: &Written<'_>, folder: &Path) -> Result<SignedAnswer, Problem> {
+    let (shown, bytes) = read(written, folder)?;
+    SignedAnswer::sign(&bytes)
+        .map_err(|error| Problem::new(format!("{shown} holds no private key that can be used: {error}"), ""))
+}
+
+fn read(written: &Written<'_>, folder: &Path) -> Result<(String, Vec<u8>), Problem> {
+    const OTHERWISE: &str = "a file that only its owner can read";
+    // A content key is as short as a name. It is not opened as a file, and so not shown in a message.
+    if ContentKey::parse(written.text.as_bytes()).is_ok() {
+        let remedy = format!("write the name of its file here, {OTHERWISE}");
+        return Err(Problem::new("this is a key, not the name of a file", remedy));
+    }
+    read_named(written, folder, OTHERWISE)
+}

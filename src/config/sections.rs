@@ -31,6 +31,9 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
         .iter()
         .map(|app| (app.app_id.clone(), app.keys.iter().map(|key| Arc::clone(&key.key)).collect()))
         .collect();
+    let of_app = |app: &apps::App| app.app_id.clone();
+    let content_keys = apps.iter().filter_map(|app| Some((of_app(app), app.content_key.clone()?))).collect();
+    let answers = apps.iter().filter_map(|app| Some((of_app(app), app.answer.clone()?))).collect();
     let failure_status = read_failure_status(reader);
     let log = read_log(reader);
     let warnings = Vec::new();
@@ -40,6 +43,8 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
         upstream,
         apps,
         keyring,
+        content_keys,
+        answers,
         policy,
         limits,
         translate,

@@ -10,9 +10,9 @@ use tracing::{error, info, warn};
 use self::writer::Queue;
 pub(crate) use self::writer::dropped;
 pub use self::writer::flush;
-use super::{Line, milliseconds, outcome_label, severity};
+use super::{Line, Verdict, milliseconds};
+use crate::ack::Outcome;
 use crate::config::{self, LogFormat};
-use crate::deliver::Delivery;
 use crate::rejection::{Rejection, Severity};
 use crate::verify::SignedForm;
 
@@ -37,16 +37,16 @@ pub fn start(log: config::Log) -> io::Result<()> {
 }
 
 /// Writes the line of one notification.
-pub(super) fn notification(line: &Line, outcome: &Result<Delivery, Rejection>, handling: Duration) {
+pub(super) fn notification(line: &Line, outcome: &Result<Outcome, Rejection>, handling: Duration) {
+    let verdict = Verdict::of(outcome);
+    let cause = outcome.as_ref().err().and_then(Rejection::cause);
     macro_rules! write_line {
         ($level:ident) => {{
-            let rejection = outcome.as_ref().err();
-            let rule = rejection.map(|rejection| rejection.reason().rule());
             $level!(
                 event = "notification",
-                outcome = outcome_label(rule.map(|rule| rule.answer)),
-                reason = rule.map(|rule| rule.label),
-                cause = rejection.and_then(Rejection::cause).map(|cause| cause.to_string()),
+                outcome = verdict.outcome(),
+                reason = verdict.reason(),
+                cause = cause.map(|cause| cause.to_string()),
                 app_id = line.app_id,
                 notify_id = line.notify_id,
                 msg_method = line.msg_method,
@@ -63,7 +63,7 @@ pub(super) fn notification(line: &Line, outcome: &Result<Delivery, Rejection>, h
             )
         }};
     }
-    match severity(outcome) {
+    match verdict.severity() {
         Severity::Sender => write_line!(info),
         Severity::Upstream => write_line!(warn),
         Severity::Operator => write_line!(error),

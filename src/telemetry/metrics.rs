@@ -10,8 +10,7 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, opts,
 };
 
-use super::{log, outcome_label};
-use crate::rejection::Reason;
+use super::{Verdict, log};
 use crate::verify::SignedForm;
 
 /// Upper bounds of the upstream's time, in seconds: up to the 16 s that Alipay waits.
@@ -42,7 +41,6 @@ impl Metrics {
     pub fn new<'a>(methods: impl Iterator<Item = &'a str>) -> Result<Self, prometheus::Error> {
         let mut methods: Vec<String> = methods.map(ToOwned::to_owned).collect();
         methods.push("other".to_owned());
-        let outcomes = Reason::ALL.len().saturating_add(1);
         let notifications = IntCounterVec::new(
             Opts::new("alipay_sidecar_notifications_total", "Requests answered, by what became of them."),
             &["outcome", "reason", "msg_method"],
@@ -59,7 +57,7 @@ impl Metrics {
         };
         let metrics = Self {
             registry: Registry::new(),
-            by_outcome: (0..outcomes.saturating_mul(methods.len())).map(|_| OnceLock::new()).collect(),
+            by_outcome: (0..Verdict::COUNT.saturating_mul(methods.len())).map(|_| OnceLock::new()).collect(),
             methods,
             forms: [SignedForm::V1, SignedForm::V2].map(|form| forms.with_label_values(&[form.label()])),
             upstream_seconds: histogram(
@@ -112,23 +110,21 @@ impl Metrics {
         Arc::clone(&self.connections)
     }
 
-    /// Counts a request: accepted, or stopped by `reason`. `method` is the index of its message in the catalogue.
-    pub(crate) fn notification(&self, reason: Option<Reason>, method: Option<usize>) {
-        let outcome = reason.map_or(0, |reason| reason.index().saturating_add(1));
+    /// Counts a request by what became of it. `method` is the index of its message in the catalogue.
+    pub(crate) fn notification(&self, verdict: Verdict, method: Option<usize>) {
         let method = method
             .filter(|method| *method < self.methods.len())
             .unwrap_or(self.methods.len().saturating_sub(1));
-        let index = outcome.saturating_mul(self.methods.len()).saturating_add(method);
+        let index = verdict.index().saturating_mul(self.methods.len()).saturating_add(method);
         if let Some(counter) = self.by_outcome.get(index) {
-            counter.get_or_init(|| self.counter(reason, method)).inc();
+            counter.get_or_init(|| self.counter(verdict, method)).inc();
         }
     }
 
-    fn counter(&self, reason: Option<Reason>, method: usize) -> IntCounter {
-        let rule = reason.map(Reason::rule);
+    fn counter(&self, verdict: Verdict, method: usize) -> IntCounter {
         self.notifications.with_label_values(&[
-            outcome_label(rule.map(|rule| rule.answer)),
-            rule.map_or("", |rule| rule.label),
+            verdict.outcome(),
+            verdict.reason().unwrap_or_default(),
             self.methods.get(method).map_or("other", String::as_str),
         ])
     }

@@ -77,6 +77,12 @@ fn describe_app(index: usize, app: &App, out: &mut impl Write) -> io::Result<()>
     match app.content_key {
         Some(_) => writeln!(out, "  has a content key: what is encrypted is decrypted"),
         None => writeln!(out, "  has no content_key_file: what is encrypted is answered `fail`"),
+    }?;
+    match &app.answer {
+        Some(answer) => {
+            writeln!(out, "  answers the gateway check with its own key {}", answer.fingerprint())
+        }
+        None => writeln!(out, "  has no app_private_key_file: the gateway check is answered `fail`"),
     }
 }
 

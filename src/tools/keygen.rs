@@ -131,7 +131,7 @@ enum Content {
     PrivatePkcs1Pem,
     PrivatePkcs8Base64,
     PrivatePkcs1Base64,
-    ContentKey,
+    Symmetric,
 }
 
 impl Content {
@@ -142,7 +142,7 @@ impl Content {
             | Self::PrivatePkcs1Pem
             | Self::PrivatePkcs8Base64
             | Self::PrivatePkcs1Base64
-            | Self::ContentKey => true,
+            | Self::Symmetric => true,
         }
     }
 }
@@ -174,7 +174,7 @@ const FILES: [(&str, Content, &str); 9] = [
     ),
     (
         "content_key.txt",
-        Content::ContentKey,
+        Content::Symmetric,
         "CONTENT key, base64 of 16 bytes: for content_key_file in sidecar.toml",
     ),
 ];
@@ -233,7 +233,7 @@ impl Keys {
             Content::PrivatePkcs1Pem => pem("RSA PRIVATE KEY", self.private_pkcs1()?),
             Content::PrivatePkcs8Base64 => base64(self.private_pkcs8.as_ref()),
             Content::PrivatePkcs1Base64 => base64(self.private_pkcs1()?),
-            Content::ContentKey => base64(&self.content),
+            Content::Symmetric => base64(&self.content),
         }
     }
 

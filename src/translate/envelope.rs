@@ -27,7 +27,7 @@ pub(super) struct Envelope<'f> {
     pub(super) naming: Naming,
     pub(super) name: Cow<'f, str>,
     /// The app with whose keys it was verified, under the name of that parameter or another.
-    pub(super) app: Cow<'f, str>,
+    pub(super) app: &'f str,
     pub(super) sent_at: Timestamp,
     pub(super) content: Content<'f>,
     /// Parameters outside the envelope, in the order received: the content, or beside it.
@@ -74,7 +74,7 @@ impl<'f> Envelope<'f> {
         let (naming, has_content) = match kind {
             Kind::Message => (Naming::MsgMethod, true),
             Kind::Flat => (Naming::NotifyType, form.get("biz_content").is_some()),
-            Kind::GatewayCheck => return Err(Reason::UntranslatedKind.into()),
+            Kind::GatewayCheck => return Err(Reason::Internal.because("a gateway check is no event")),
         };
         let [mut notify_id, mut msg_method, mut app_id, mut version, mut utc_timestamp, mut biz_content] =
             [const { None }; 6];
@@ -119,12 +119,11 @@ impl<'f> Envelope<'f> {
             return Err(missing("version"));
         }
         let decrypted = if has_content { content_keys.open(form, charset)? } else { None };
-        let app = kind.app(form).ok_or_else(|| missing("app_id"))?;
         Ok(Self {
             notify_id: notify_id.ok_or_else(|| missing("notify_id"))?,
             naming,
             name: name.ok_or_else(|| missing(naming.parameter()))?,
-            app: decode(charset, b"app_id", app)?,
+            app: verified.app_id(),
             sent_at,
             content: if has_content {
                 let was_encrypted = decrypted.is_some();

@@ -60,6 +60,7 @@ fn every_key_has_its_meaning() {
     assert_eq!(config.keyring.keys(b"2021000000000001").map(<[_]>::len), Some(2));
     let [_, second] = config.apps.as_slice() else { panic!("two apps") };
     assert_eq!(second.keys[0].source, KeySource::File("../keys/test-b.crt".to_owned()));
+    assert!(second.content_key.is_some() && second.answer.is_some());
     assert_eq!((second.keys[1].source.clone(), second.keys[1].place.line), (KeySource::Inline, 30));
 }
 
@@ -103,6 +104,8 @@ fn what_the_documented_file_has_in_comments_is_right_too() {
         .flat_map(|line| [line, "\n"])
         .collect();
     let text = apps.replace("keys/alipay.pem", "tests/fixtures/config/keys/test-b.pem");
+    let text = text.replace("keys/aes.txt", "tests/fixtures/config/keys/content-key.txt");
+    let text = text.replace("keys/app.pem", "tests/fixtures/config/keys/test-private-key.pem");
     let config = sound(&text.replace("MIIB…", &inline_key("test-a")));
     assert_eq!(config.keyring.keys(b"2021000000000000").map(<[_]>::len), Some(2));
 }

@@ -3,13 +3,14 @@
 use super::*;
 
 /// Each file of the folder, with its snapshot below.
-const SEEN: [&str; 13] = [
+const SEEN: [&str; 14] = [
     "apps.toml",
     "crlf.toml",
     "keys.toml",
     "messages.toml",
     "policies.toml",
     "relations.toml",
+    "secrets.toml",
     "server.toml",
     "syntax.toml",
     "twice.toml",
@@ -94,6 +95,38 @@ fn files_of_the_catalogue_are_read_with_the_configuration() {
         name those that are allowed, or remove the key to allow all
     messages.toml:12:17  apps[1].mini_app_ids[0]  "mini" is not an app_id
         write its 1 to 20 digits as the console shows them
+    "#);
+}
+
+#[test]
+fn a_secret_is_named_by_its_file_and_never_quoted() {
+    let env = |name: &str| (name == "KEY_FILE").then(|| "keys/of-the-environment.pem".to_owned());
+    let said = refused_with("secrets.toml", env);
+    assert!(
+        !said.contains("of-the-environment") && !said.contains("dGhl") && !said.contains("c2Vj"),
+        "{said}"
+    );
+    assert_snapshot!(said, @r#"
+    secrets.toml:4:20  apps[0].content_key_file  "../keys/absent.txt" (../keys/absent.txt) cannot be read: No such file or directory (os error 2)
+        relative paths start at the folder of the configuration file; check name and rights
+    secrets.toml:5:24  apps[0].app_private_key_file  "../keys/absent.pem" (../keys/absent.pem) cannot be read: No such file or directory (os error 2)
+        relative paths start at the folder of the configuration file; check name and rights
+    secrets.toml:10:20  apps[1].content_key_file  "../keys/test-private-key.pem" (../keys/test-private-key.pem) holds no content key: this is a private key, which decrypts nothing here (your app's own belongs into app_private_key_file): copy the AES key (接口内容加密方式) from the console, 24 characters that end in ==
+    secrets.toml:11:24  apps[1].app_private_key_file  "../keys/content-key.txt" (../keys/content-key.txt) holds no private key that can be used: this is a symmetric key of 16 bytes, which may belong into content_key_file: name the file of your app's own private key (应用私钥), PKCS#8 or PKCS#1, as PEM or bare base64
+    secrets.toml:16:20  apps[2].content_key_file  this is a key, not the name of a file
+        write the name of its file here, a file that only its owner can read
+    secrets.toml:17:24  apps[2].app_private_key_file  this is a key, not the name of a file
+        write the name of its file here, a file that only its owner can read
+    secrets.toml:22:20  apps[3].content_key_file  "../keys/page.html" (../keys/page.html) holds no content key: this is not base64: copy the AES key (接口内容加密方式) from the console, 24 characters that end in ==
+    secrets.toml:23:24  apps[3].app_private_key_file  "../keys/test-b.crt" (../keys/test-b.crt) holds no private key that can be used: this is a public key or a certificate, which signs nothing: name the file of your app's own private key (应用私钥), PKCS#8 or PKCS#1, as PEM or bare base64
+    secrets.toml:28:20  apps[4].content_key_file  a string is expected, and this is a list
+        put it in quotes, with its unit if it has one
+    secrets.toml:29:24  apps[4].app_private_key_file  this is a key, not the name of a file
+        write the name of its file here, a file that only its owner can read
+    secrets.toml:36:20  apps[5].content_key_file  "${KEY_FILE}" (filled in) cannot be read: No such file or directory (os error 2)
+        relative paths start at the folder of the configuration file; check name and rights
+    secrets.toml:37:24  apps[5].app_private_key_file  "${KEY_FILE}" (filled in) cannot be read: No such file or directory (os error 2)
+        relative paths start at the folder of the configuration file; check name and rights
     "#);
 }
 

@@ -283,3 +283,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_pair_of_which_both_halves_are_configured_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    alipay_sidecar::tools::keygen::keygen(folder.path()).unwrap();
+    let text = |own: &str| {
+        format!(
+            "[[apps]]\napp_id = \"1\"\nalipay_public_key_files = [\"alipay.pem\"]\n{}app_private_key_file = \"{own}\"\n",
+            app("2", "test-a")
+        )
+    };
+    let warnings = |own: &str| {
+        let config =
+            Config::parse(&folder.path().join("sidecar.toml"), text(own).as_bytes(), no_env).unwrap();
+        config.warnings.iter().map(|warning| format!("{} {}", warning.key, warning.what)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings("alipay_private_key_pkcs1.txt"),
+        ["apps[1].app_private_key_file is the private half of apps[0].alipay_public_key_files[0]"]
+    );
+    let other = fs::canonicalize(format!("{FIXTURES}/keys/test-private-key.pem")).unwrap();
+    assert!(warnings(other.to_str().unwrap()).is_empty());
+}

@@ -55,6 +55,11 @@ impl Keys {
         Self { dir }
     }
 
+    /// The file that holds the content key.
+    pub(crate) fn content_key(&self) -> PathBuf {
+        self.dir.join("content_key.txt")
+    }
+
     /// The file that holds the key in this form.
     pub(crate) fn file(&self, form: KeyForm) -> PathBuf {
         let file = self.dir.join(form.file_name());

@@ -46,6 +46,14 @@ impl Notification {
         serde_json::from_str(self.params["biz_content"].as_str().unwrap()).unwrap()
     }
 
+    /// The same, with `ciphertext` for its content.
+    pub(crate) fn encrypted(&self, ciphertext: &str) -> Self {
+        let mut params = self.params.clone();
+        params.insert("biz_content".into(), ciphertext.into());
+        params.insert("encrypt_type".into(), "AES".into());
+        Self { params, charset: self.charset }
+    }
+
     fn saying(text: &str, charset: Charset) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -139,6 +139,17 @@ impl Sdk {
         answer["body"].as_str().unwrap_or_else(|| panic!("no body: {answer}")).to_owned()
     }
 
+    /// What the SDK makes of a text that it encrypts.
+    pub(crate) fn encrypt(&mut self, text: &str, keys: &Keys) -> String {
+        let answer = self.ask(&json!({
+            "do": "encrypt",
+            "charset": Charset::Utf8.name(),
+            "text": text,
+            "content_key_file": keys.content_key(),
+        }));
+        answer["text"].as_str().unwrap_or_else(|| panic!("no text: {answer}")).to_owned()
+    }
+
     /// Whether the SDK's own check accepts a form body.
     pub(crate) fn accepts(
         &mut self,

@@ -27,6 +27,10 @@ impl Answer {
         Self { status: 200, body: "success".into() }
     }
 
+    pub(crate) fn failed() -> Self {
+        Self { status: 200, body: "fail".into() }
+    }
+
     pub(crate) fn refused() -> Self {
         Self { status: 403, body: "fail".into() }
     }
@@ -38,7 +42,7 @@ pub(crate) struct Sidecar {
 }
 
 impl Sidecar {
-    /// `alipay-sidecar run` with one app, whose key is in that file, in front of the upstream.
+    /// `alipay-sidecar run` with one app, whose key is in that file and whose content key is beside it, in front of the upstream.
     pub(crate) fn start(public_key: &Path, upstream: &Upstream) -> Self {
         let key_name = public_key.file_name().unwrap().to_str().unwrap();
         let config_file = public_key.with_file_name(format!("{key_name}.toml"));
@@ -103,6 +107,7 @@ url = "http://{upstream}/alipay/notify"
 [[apps]]
 app_id = "{APP_ID}"
 alipay_public_key_files = ["{key_name}"]
+content_key_file = "content_key.txt"
 "#
     )
 }

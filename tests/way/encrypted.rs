@@ -23,7 +23,7 @@ fn with_key(key: [u8; 16]) -> (Way, TempDir) {
     (Way::with(&[("apps", &line)]), folder)
 }
 
-/// `notification` with its content encrypted, for AES and AES_V2 alike.
+/// `notification` with its content encrypted, for `AES` and `AES_V2` alike.
 fn encrypted(notification: Notification, algorithm: &str, iv: [u8; 16]) -> Notification {
     let content = notification.value("biz_content");
     let mut bytes =

@@ -9,6 +9,7 @@
 mod support;
 
 mod answers;
+mod confirm;
 mod encrypted;
 mod forged;
 mod genuine;

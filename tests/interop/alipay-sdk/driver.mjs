@@ -3,6 +3,8 @@
 //
 //   {"do":"sign","form":"v1|v2|request","charset":"utf-8","params":{…},"private_key_file":"…","key_type":"PKCS1|PKCS8"}
 //     -> {"body":"…"}
+//   {"do":"encrypt","charset":"utf-8","text":"…","content_key_file":"…"}
+//     -> {"text":"…"}
 //   {"do":"verify","charset":"utf-8","body":"…","public_key_file":"…"}
 //     -> {"accepted":true|false}
 import { File } from 'node:buffer';
@@ -12,12 +14,16 @@ import { createInterface } from 'node:readline';
 // Node 18, which Debian 12 has, keeps `File` in a module; the SDK's HTTP client wants it global even to be loaded.
 globalThis.File ??= File;
 const { AlipaySdk } = await import('alipay-sdk');
-// The package does not export its signing functions, so they come by their path.
-const { sign: signRequest, signatureV3 } = await import('./node_modules/alipay-sdk/dist/esm/util.js');
+// The package does not export its functions for signing and encrypting, so they come by their path.
+const { aesEncryptText, sign: signRequest, signatureV3 } = await import('./node_modules/alipay-sdk/dist/esm/util.js');
 
 function answer(request) {
   if (request.charset !== 'utf-8') throw new Error(`alipay-sdk signs and checks utf-8 only, not ${request.charset}`);
   if (request.do === 'sign') return { body: form(signed(request)) };
+  // aesEncryptText() is what the SDK encrypts the content of its own requests with.
+  if (request.do === 'encrypt') {
+    return { text: aesEncryptText(request.text, readFileSync(request.content_key_file, 'utf8').trim()) };
+  }
   if (request.do === 'verify') return { accepted: accepts(request) };
   throw new Error(`unknown request: ${request.do}`);
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
+use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::{Pkcs1v15Sign, PrivateKey};
 use sha2::{Digest, Sha256};
 
@@ -25,6 +25,20 @@ impl Key {
     /// The public key as the console shows it.
     pub(crate) fn public(&self) -> String {
         BASE64_STANDARD.encode(self.0.to_public_key().to_public_key_der().unwrap())
+    }
+
+    /// The private key, as PEM.
+    pub(crate) fn private(&self) -> String {
+        self.0.to_pkcs8_pem(LineEnding::LF).unwrap().to_string()
+    }
+
+    /// Whether `sign` is this key's over `text`.
+    pub(crate) fn verifies(&self, text: &[u8], sign: &str) -> bool {
+        let signature = BASE64_STANDARD.decode(sign).unwrap();
+        self.0
+            .to_public_key()
+            .verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(text), &signature)
+            .is_ok()
     }
 
     pub(crate) fn sign(&self, text: &[u8]) -> String {
