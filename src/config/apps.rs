@@ -141,7 +141,8 @@ fn from_text(written: &Written<'_>, allow_sha1: bool) -> Result<(PublicKey, KeyS
     Ok((key, KeySource::Inline))
 }
 
-const REMEDY_FOR_FILE: &str =
+/// What to do about a key file that cannot be read.
+pub(super) const REMEDY_FOR_FILE: &str =
     "relative paths start at the folder of the configuration file; check name and rights";
 
 fn parse(bytes: &[u8], allow_sha1: bool) -> Result<PublicKey, KeyError> {
@@ -149,7 +150,7 @@ fn parse(bytes: &[u8], allow_sha1: bool) -> Result<PublicKey, KeyError> {
 }
 
 /// A file in messages: as written, and where that is unless the environment took part.
-fn shown(written: &Written<'_>, path: &Path) -> String {
+pub(super) fn shown(written: &Written<'_>, path: &Path) -> String {
     if written.is_expanded() || path == Path::new(written.text.as_ref()) {
         return written.quoted();
     }

@@ -14,4 +14,5 @@ mod genuine;
 mod http;
 mod lifecycle;
 mod process;
+mod shapes;
 mod upstream;
