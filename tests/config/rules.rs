@@ -1,5 +1,7 @@
 //! What is allowed, what is not, and what is allowed with a warning.
 
+use std::fmt::Display;
+
 use super::*;
 
 #[test]
@@ -168,16 +170,14 @@ fn a_route_that_leads_back_to_the_proxy_is_refused() {
     sound(&route("http://app:8080/"));
 }
 
+/// A route for each pattern.
+fn routes(patterns: &[impl Display]) -> String {
+    let route = |pattern| format!("[[upstream.routes]]\nmsg_method = \"{pattern}\"\nurl = \"http://app/\"\n");
+    patterns.iter().map(route).collect::<Vec<_>>().concat()
+}
+
 #[test]
 fn a_route_is_refused_if_an_earlier_one_takes_all_of_it() {
-    let routes = |patterns: &[&str]| -> String {
-        patterns
-            .iter()
-            .map(|pattern| {
-                format!("[[upstream.routes]]\nmsg_method = \"{pattern}\"\nurl = \"http://app/\"\n")
-            })
-            .collect()
-    };
     for sound_ones in [
         vec!["a.b", "a.*", "*"],
         vec!["a.*", "*.b"],
@@ -205,13 +205,9 @@ fn a_route_is_refused_if_an_earlier_one_takes_all_of_it() {
 
 #[test]
 fn there_are_at_most_a_hundred_routes() {
-    let routes = |number: usize| -> String {
-        (0..number)
-            .map(|id| format!("[[upstream.routes]]\nmsg_method = \"a{id}\"\nurl = \"http://app/\"\n"))
-            .collect()
-    };
-    assert_eq!(sound(&routes(100)).upstream.routes.len(), 100);
-    assert_snapshot!(errors(&routes(102)), @r#"
+    let patterns: Vec<usize> = (0..102).collect();
+    assert_eq!(sound(&routes(&patterns[..100])).upstream.routes.len(), 100);
+    assert_snapshot!(errors(&routes(&patterns)), @r#"
     301:1  upstream.routes[100]  is one route too many: there are at most 100
         let one with a * stand for several
     "#);

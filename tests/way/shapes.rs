@@ -1,10 +1,12 @@
 //! What the upstream gets in each format, what signs it, and which address it goes to.
 
+use std::fmt::Write as _;
+
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::support::alipay::{APP_ID, CONTENT, Form, Notification, key};
+use crate::support::alipay::{APP_ID, CONTENT, Form, Notification, OTHER_APP_ID, key, other_key};
 use crate::support::upstream::{Act, Got, Upstream};
 use crate::support::{Way, client::Client};
 
@@ -68,7 +70,7 @@ fn a_cloud_event_in_binary_mode_is_its_content_with_headers() {
     let sent = at(0);
     let got = delivered(&way, &sent_at(sent));
     let time = format!("{:.3}", jiff::Timestamp::from_millisecond(sent).unwrap());
-    assert!(time.ends_with(".000Z"), "{time}");
+    assert_eq!(time.split_once('.').unwrap().1, "000Z");
     assert_eq!(got.text(), CONTENT);
     assert_eq!(got.header("content-type"), Some("application/json"));
     assert_eq!(
@@ -298,4 +300,41 @@ fn an_upstream_of_a_route_with_one_thread_is_never_kept_waiting_by_an_idle_conne
     let mut client = Client::connect(other.address);
     client.send("POST /other HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
     assert_eq!(client.answer().status, 204);
+}
+
+#[test]
+fn the_shapes_in_the_readmes_are_what_is_sent() {
+    const SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readmes =
+        ["README.md", "README.zh-CN.md"].map(|name| std::fs::read_to_string(root.join(name)).unwrap());
+    let notification = Notification::unsigned()
+        .set("app_id", OTHER_APP_ID)
+        .set("utc_timestamp", "1795460736896")
+        .set("biz_content", r#"{"mini_app_id":"2021098756789043","certify_result_status":"success"}"#)
+        .signed(Form::V1, other_key());
+    for format in FORMATS {
+        let format_line = format!("format = \"{format}\"");
+        let way = Way::with(&[("upstream", &format_line), ("verify", "max_age = \"0s\"")]);
+        let got = delivered(&way, &notification);
+        let mut shape = format!("content-type: {}\n", got.header("content-type").unwrap());
+        if format == "json" {
+            let signed = [format!("{NOTIFY_ID}.1795460737.").as_bytes(), &got.body].concat();
+            let key = hmac::Key::new(hmac::HMAC_SHA256, &BASE64_STANDARD.decode(SECRET).unwrap());
+            let signature = BASE64_STANDARD.encode(hmac::sign(&key, &signed));
+            write!(
+                shape,
+                "webhook-id: {NOTIFY_ID}\nwebhook-timestamp: 1795460737\nwebhook-signature: v1,{signature}\n"
+            )
+            .unwrap();
+        }
+        for (name, value) in got.headers.iter().filter(|(name, _)| name.starts_with("ce-")) {
+            writeln!(shape, "{name}: {value}").unwrap();
+        }
+        let shape = format!("```http\n{shape}\n{}\n```", got.text());
+        for readme in &readmes {
+            assert!(readme.contains(&shape), "a README lacks this:\n{shape}");
+            assert!(readme.contains(SECRET));
+        }
+    }
 }
