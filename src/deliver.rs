@@ -70,7 +70,8 @@ impl Upstream {
         Ok(Self { config, targets, in_flight })
     }
 
-    /// Delivers `event` once, signed as of `now` if the app can check that. Anything but a status in `upstream.accept` within `upstream.timeout` is a rejection.
+    /// Delivers `event` once, signed as of `now` where there is a secret for it. Anything but a status in
+    /// `upstream.accept` within `upstream.timeout` is a rejection.
     pub async fn deliver(
         &self,
         event: &Event,
