@@ -7,7 +7,7 @@ SHELL := /bin/sh
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 INTEROP := tests/interop
-VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv tests/suites/.venv
+VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv $(INTEROP)/receivers/.venv tests/suites/.venv
 NODE_MODULES := $(INTEROP)/alipay-sdk/node_modules
 DENY_VERSION := 0.20.2
 DENY := $(TARGET)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
@@ -29,7 +29,7 @@ test: test-deps lint deny ## install what the tests need, and pass them all
 	@echo "make test: passed"
 	@if [ -s $(SKIPPED) ]; then cat $(SKIPPED); fi
 
-test-deps: packages $(NODE_MODULES)/.installed $(VENVS:=/.installed) ## install interpreters, SDKs and vectors for the tests
+test-deps: packages $(NODE_MODULES)/.installed $(VENVS:=/.installed) ## install interpreters, SDKs, libraries and vectors for the tests
 
 packages:
 	@scripts/packages

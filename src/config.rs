@@ -6,9 +6,11 @@
 mod apps;
 mod expand;
 mod finding;
+mod hmac;
 mod known;
 mod messages;
 mod reader;
+mod routes;
 mod rules;
 mod secrets;
 mod sections;
@@ -39,10 +41,11 @@ pub(crate) use apps::read_key_file;
 pub use apps::{App, ConfiguredKey, KeySource};
 pub(crate) use finding::Printable;
 pub use finding::{ConfigErrors, Finding, Place};
-pub use known::KEYS;
+pub use known::{KEYS, LISTS};
 use reader::Reader;
+pub use routes::{Pattern, Route};
 use source::Source;
-pub use upstream::{AcceptedStatuses, Upstream, UpstreamUrl};
+pub use upstream::{AcceptedStatuses, Format, Upstream, UpstreamUrl};
 
 /// Everything that the proxy needs to know, checked and parsed.
 #[derive(Debug)]

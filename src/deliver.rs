@@ -3,35 +3,27 @@
 //! The request is built from nothing: of what came in, only the trace context goes on. A redirect is an answer like
 //! any other, and never followed.
 
+mod format;
 mod pool;
+mod request;
+mod route;
 pub mod trace;
+pub mod webhook;
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use hyper::StatusCode;
 use tokio::time::{Instant, timeout};
 
+use self::pool::Failure;
 pub use self::pool::Idle;
-use self::pool::{Failure, Pool};
+use self::route::Targets;
 use self::trace::TraceContext;
 use crate::config;
 use crate::rejection::{Reason, Rejection};
 use crate::translate::Event;
-
-const NOTIFY_ID: HeaderName = HeaderName::from_static("alipay-notify-id");
-const MSG_METHOD: HeaderName = HeaderName::from_static("alipay-msg-method");
-const APP_ID: HeaderName = HeaderName::from_static("alipay-app-id");
-const FORM: HeaderName = HeaderName::from_static("alipay-form");
-const SCHEMA: HeaderName = HeaderName::from_static("alipay-schema");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// That the upstream took a notification: proof, for `success` is said for nothing else. Only [`Upstream::deliver`]
 /// makes one.
@@ -61,8 +53,7 @@ pub struct Exchange {
 /// The app behind the sidecar, as one worker sees it.
 pub struct Upstream {
     config: config::Upstream,
-    host: HeaderValue,
-    pool: Rc<Pool>,
+    targets: Targets,
     in_flight: Arc<AtomicUsize>,
 }
 
@@ -72,25 +63,27 @@ impl Upstream {
     pub fn new(
         config: config::Upstream,
         worker: usize,
-        idle: Idle,
+        idle: &Idle,
         in_flight: Arc<AtomicUsize>,
     ) -> Result<Self, hyper::http::Error> {
-        let host = HeaderValue::from_str(&config.url.authority)?;
-        let pool = Pool::new(&config, worker, idle);
-        Ok(Self { config, host, pool: Rc::new(pool), in_flight })
+        let targets = Targets::new(&config, worker, idle)?;
+        Ok(Self { config, targets, in_flight })
     }
 
-    /// Delivers `event` once. Anything but a status in `upstream.accept` within `upstream.timeout` is a rejection.
+    /// Delivers `event` once, signed as of `now` where there is a secret for it. Anything but a status in
+    /// `upstream.accept` within `upstream.timeout` is a rejection.
     pub async fn deliver(
         &self,
         event: &Event,
         trace: &TraceContext,
+        now: SystemTime,
         exchange: &mut Exchange,
     ) -> Result<Delivery, Rejection> {
         let _slot = Slot::take(&self.in_flight, self.config.max_in_flight)?;
-        let request = self.request(event, trace)?;
+        let target = self.targets.of(event.msg_method());
+        let request = request::build(event, trace, target, &self.config, now)?;
         let start = Instant::now();
-        let outcome = timeout(self.config.timeout, self.pool.send(request, &mut exchange.resent)).await;
+        let outcome = timeout(self.config.timeout, target.pool.send(request, &mut exchange.resent)).await;
         exchange.time = start.elapsed();
         match outcome {
             Ok(Ok(status)) => {
@@ -111,26 +104,6 @@ impl Upstream {
         } else {
             Err(Reason::UpstreamRefused.into())
         }
-    }
-
-    fn request(&self, event: &Event, trace: &TraceContext) -> Result<Request<Full<Bytes>>, Rejection> {
-        let quoted = format!("\"{}\"", event.notify_id());
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(self.config.url.path_and_query.as_str())
-            .header(HOST, &self.host)
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))
-            .header(NOTIFY_ID, event.notify_id())
-            .header(MSG_METHOD, event.msg_method())
-            .header(APP_ID, event.app_id())
-            .header(FORM, HeaderValue::from_static(event.signed_form().label()))
-            .header(SCHEMA, HeaderValue::from_static(event.schema().label()))
-            .header(IDEMPOTENCY_KEY, quoted)
-            .header(TRACEPARENT, trace.parent());
-        if let Some(state) = trace.state() {
-            request = request.header(TRACESTATE, state);
-        }
-        request.body(Full::new(event.body().clone())).map_err(|error| Reason::Internal.because(error))
     }
 }
 

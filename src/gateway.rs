@@ -31,7 +31,7 @@ pub struct Shared {
     pub config: Arc<Config>,
     /// The messages that are known.
     pub translator: Arc<Translator>,
-    /// The idle connections to the upstream.
+    /// The idle connections to the upstreams.
     pub idle: Idle,
     /// The counters.
     pub metrics: Arc<Metrics>,
@@ -48,7 +48,7 @@ impl Gateway {
     /// The way of the worker of this number.
     pub fn new(shared: Shared, worker: usize) -> Result<Self, hyper::http::Error> {
         let upstream = shared.config.upstream.clone();
-        let upstream = Upstream::new(upstream, worker, shared.idle.clone(), shared.metrics.in_flight())?;
+        let upstream = Upstream::new(upstream, worker, &shared.idle, shared.metrics.in_flight())?;
         let telemetry = Telemetry::new(Arc::clone(&shared.metrics));
         Ok(Self { shared, upstream, telemetry })
     }
@@ -82,14 +82,15 @@ impl Gateway {
         line.traced(&trace);
         let received = receive(request, &config.server.paths, &config.limits).await?;
         line.received(&received);
-        let verified = verify(received, &config.keyring, &config.policy, SystemTime::now())?;
+        let now = SystemTime::now();
+        let verified = verify(received, &config.keyring, &config.policy, now)?;
         line.verified(&verified);
         if verified.kind() == Kind::GatewayCheck {
             return confirm(verified, &config.answers).map(Outcome::Confirmed);
         }
         let event = translator.translate(verified)?;
         line.translated(&event);
-        self.upstream.deliver(&event, &trace, &mut line.exchange).await.map(Outcome::Delivered)
+        self.upstream.deliver(&event, &trace, now, &mut line.exchange).await.map(Outcome::Delivered)
     }
 
     /// Tells of a request that was stopped before there was one, by its connection alone.

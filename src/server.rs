@@ -89,7 +89,7 @@ impl Server {
         };
         let metrics = Arc::new(Metrics::new(config.catalogue.methods()).map_err(io::Error::other)?);
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
-        let files = raise_file_limit(config.server.max_connections, config.upstream.max_in_flight)?;
+        let files = raise_file_limit(config.server.max_connections, config.upstream.max_connections())?;
         if let Some(warning) = files.warning() {
             warn!(event = "file_limit", "{warning}");
         }

@@ -35,42 +35,44 @@ fn each_key_is_described() {
       listens on   127.0.0.1:18080
       admin on     [::1]:19090
       forwards to  http://[::1]:3000
+      routes[0]    http://[::1]:3000
+      routes[1]    http://127.0.0.1:3001
 
     apps[0]  app_id 2021000000000001
       SHA256:23f1e24b59cb5422af4c96d2972cc64a313ad78d23c387391dbb1b4c76f9ed3d
         2048 bits, public key, PEM
-        from ../keys/test-a.pem, named in line 25
+        from ../keys/test-a.pem, named in line 27
       SHA256:4b62495568e0d9f93c283aa80a7e91162333653a9e9421a7ac15f1a63e7a0318
         2048 bits, public key, PEM
-        from ../keys/test-b.pem, named in line 25
+        from ../keys/test-b.pem, named in line 27
       has no content_key_file: what is encrypted is answered `fail`
       has no app_private_key_file: the gateway check is answered `fail`
 
     apps[1]  app_id 2021000000000002
       SHA256:4b62495568e0d9f93c283aa80a7e91162333653a9e9421a7ac15f1a63e7a0318
         2048 bits, X.509 certificate, PEM
-        from ../keys/test-b.crt, named in line 30
+        from ../keys/test-b.crt, named in line 33
         subject CN=Test of alipay-sidecar
         issuer CN=Test of alipay-sidecar
         valid from 2026-11-23T18:39:27Z to 2026-12-23T18:39:27Z
       SHA256:23f1e24b59cb5422af4c96d2972cc64a313ad78d23c387391dbb1b4c76f9ed3d
         2048 bits, public key, bare base64
-        from line 29
+        from line 32
       has a content key: what is encrypted is decrypted
       answers the gateway check with its own key SHA256:e7e25c9a69706ebddc7740625f290ee01e4c748114042645bdfcd46db3d2490b
 
     Warnings:
-    tests/fixtures/config/valid/everything.toml:29:23  apps[1].alipay_public_keys[0]  is the same key as apps[0].alipay_public_key_files[0]
+    tests/fixtures/config/valid/everything.toml:32:23  apps[1].alipay_public_keys[0]  is the same key as apps[0].alipay_public_key_files[0]
         Alipay has a key of its own for each app that signs with RSA2: check that none was copied
-    tests/fixtures/config/valid/everything.toml:30:28  apps[1].alipay_public_key_files[0]  is the same key as apps[0].alipay_public_key_files[1]
+    tests/fixtures/config/valid/everything.toml:33:28  apps[1].alipay_public_key_files[0]  is the same key as apps[0].alipay_public_key_files[1]
         Alipay has a key of its own for each app that signs with RSA2: check that none was copied
-    tests/fixtures/config/valid/everything.toml:36:14  verify.allow_sha1  SHA-1 and keys of 1,024 bits are allowed; many merchants share such a key
+    tests/fixtures/config/valid/everything.toml:39:14  verify.allow_sha1  SHA-1 and keys of 1,024 bits are allowed; many merchants share such a key
         switch to RSA2 in the console, and this off; until then the app_id is what tells apps apart
-    tests/fixtures/config/valid/everything.toml:37:11  verify.max_age  notifications of any age are accepted, so that a leaked one can be sent again at any time
+    tests/fixtures/config/valid/everything.toml:40:11  verify.max_age  notifications of any age are accepted, so that a leaked one can be sent again at any time
         write "26h" unless the clock of this machine cannot be trusted
-    tests/fixtures/config/valid/everything.toml:30:28  apps[1].alipay_public_key_files[0]  the certificate expires on 2026-12-23T18:39:27Z: download alipayCertPublicKey_RSA2.crt from the console again
-    tests/fixtures/config/valid/everything.toml:30:28  apps[1].alipay_public_key_files[0]  the certificate comes from a sandbox or a test (CN=Test of alipay-sidecar): real notifications need the one of production
-    tests/fixtures/config/valid/everything.toml:30:28  apps[1].alipay_public_key_files[0]  the certificate is issued by its own key, so it is not Alipay's: in a bundle, Alipay's comes first
+    tests/fixtures/config/valid/everything.toml:33:28  apps[1].alipay_public_key_files[0]  the certificate expires on 2026-12-23T18:39:27Z: download alipayCertPublicKey_RSA2.crt from the console again
+    tests/fixtures/config/valid/everything.toml:33:28  apps[1].alipay_public_key_files[0]  the certificate comes from a sandbox or a test (CN=Test of alipay-sidecar): real notifications need the one of production
+    tests/fixtures/config/valid/everything.toml:33:28  apps[1].alipay_public_key_files[0]  the certificate is issued by its own key, so it is not Alipay's: in a bundle, Alipay's comes first
 
     The configuration is sound.
     "#);

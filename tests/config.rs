@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alipay_sidecar::config::{Config, ConfigErrors, KEYS, KeySource, LogFormat, OnMismatch, UnknownMethods};
+use alipay_sidecar::config::{
+    Config, ConfigErrors, Format, KEYS, KeySource, LISTS, LogFormat, OnMismatch, UnknownMethods,
+};
 use alipay_sidecar::verify::SignedForm;
 use hyper::StatusCode;
 use insta::assert_snapshot;

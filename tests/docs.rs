@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use alipay_sidecar::config::{Config, KEYS};
+use alipay_sidecar::config::{Config, KEYS, LISTS};
 use alipay_sidecar::rejection::{Answer, Reason, Severity};
 use alipay_sidecar::telemetry::metrics::Metrics;
 use alipay_sidecar::telemetry::{Line, Telemetry};
@@ -97,7 +97,8 @@ impl Document {
 
     /// The table below the heading of a section of the configuration.
     fn section(&self, section: &str) -> &Table {
-        let heading = if section == "apps" { "`[[apps]]`".to_owned() } else { format!("`[{section}]`") };
+        let heading =
+            if LISTS.contains(&section) { format!("`[[{section}]]`") } else { format!("`[{section}]`") };
         let mut tables = self.tables.iter().filter(|table| table.heading == heading);
         tables.next().unwrap_or_else(|| panic!("no table below the heading {heading}"))
     }

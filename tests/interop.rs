@@ -1,13 +1,20 @@
-//! Notifications that other people's SDKs sign and check, against the built binary and its `keygen`.
+//! Notifications that other people's SDKs sign and check, and deliveries that other people's libraries read, against
+//! the built binary and its `keygen`.
 //!
 //! The SDKs are the platform's own for Node (`alipay-sdk`) and Python (`alipay-sdk-python`), and the one that most
-//! Python projects use (`python-alipay-sdk`). `make test` installs them; where one is missing these tests fail.
+//! Python projects use (`python-alipay-sdk`); the libraries are the official SDK of `CloudEvents` for Python
+//! (`cloudevents`) and the reference library of Standard Webhooks (`standardwebhooks`). `make test` installs them;
+//! where one is missing these tests fail.
 #![cfg(test)]
 
+#[path = "interop/driver.rs"]
+mod driver;
 #[path = "interop/keys.rs"]
 mod keys;
 #[path = "interop/notification.rs"]
 mod notification;
+#[path = "interop/receiver.rs"]
+mod receiver;
 #[path = "interop/sdk.rs"]
 mod sdk;
 #[path = "interop/sidecar.rs"]
@@ -17,10 +24,11 @@ mod upstream;
 
 use crate::{
     keys::{KeyForm, Keys},
-    notification::{Charset, Notification},
+    notification::{APP_ID, Charset, Notification},
+    receiver::Receiver,
     sdk::{Sdk, SignForm, Which},
     sidecar::{Answer, Sidecar},
-    upstream::Upstream,
+    upstream::{Got, Upstream},
 };
 
 #[test]
@@ -127,6 +135,79 @@ fn gbk_checks_in_the_sdk_that_knows_it() {
             assert!(!sdk.accepts(SignForm::V1, Charset::Gbk, &changed, public));
         }
     }
+}
+
+#[test]
+fn the_sdk_of_cloud_events_reads_both_modes() {
+    let keys = Keys::generate("cloud_events");
+    let (mut sdk, mut receiver) = (Sdk::start(Which::AlipaySdkPython), Receiver::start());
+    for format in ["cloudevents", "cloudevents-binary"] {
+        let settings = format!("format = \"{format}\"");
+        for charset in [Charset::Utf8, Charset::Gbk] {
+            for (notification, got) in delivered(&keys, &mut sdk, charset, &settings) {
+                let (attributes, data) = receiver.event(&got);
+                let param = |name: &str| notification.params[name].as_str().unwrap().to_owned();
+                let sent =
+                    jiff::Timestamp::from_millisecond(param("utc_timestamp").parse().unwrap()).unwrap();
+                let wanted = serde_json::json!({
+                    "specversion": "1.0",
+                    "id": param("notify_id"),
+                    "source": format!("urn:alipay:app:{APP_ID}"),
+                    "type": param("msg_method"),
+                    "time": format!("{sent:.3}").replace('Z', "+00:00"),
+                    "datacontenttype": "application/json",
+                    "dataschema": format!("urn:alipay:schema:{}", param("msg_method")),
+                });
+                assert_eq!(Some(&attributes), wanted.as_object(), "{format} {charset:?}");
+                assert_eq!(data, notification.biz_content(), "{format} {charset:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_library_of_standard_webhooks_accepts_what_is_signed_and_refuses_a_changed_copy() {
+    let keys = Keys::generate("webhooks");
+    let (mut sdk, mut receiver) = (Sdk::start(Which::PythonAlipaySdk), Receiver::start());
+    let bare = "C2FVsBQIhrscChlQIMV+b5sSYspob7oD+/rdLlq3Wko=";
+    let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD+/rdLlq3Wk4=";
+    for (format, secret) in [
+        ("json", bare.to_owned()),
+        ("cloudevents", format!("whsec_{bare}")),
+        ("cloudevents-binary", bare.to_owned()),
+    ] {
+        keys.write("upstream.hmac", &format!("{secret}\n"));
+        let settings = format!("format = \"{format}\"\nhmac_key_file = \"upstream.hmac\"");
+        for (_, got) in delivered(&keys, &mut sdk, Charset::Utf8, &settings) {
+            assert!(receiver.accepts(&got, &secret), "{format}");
+            assert!(!receiver.accepts(&got, other), "{format}");
+            let mut changed = got.clone();
+            changed.body.push(b' ');
+            assert!(!receiver.accepts(&changed, &secret), "{format}");
+            // The first digit of the signature, and the last of the others: so little is within the library's tolerance.
+            for (name, place) in [("webhook-id", 33), ("webhook-timestamp", 9), ("webhook-signature", 3)] {
+                let mut changed = got.clone();
+                let (_, value) = changed.headers.iter_mut().find(|(found, _)| found == name).unwrap();
+                let other = if value.get(place..=place) == Some("0") { "1" } else { "0" };
+                value.replace_range(place..=place, other);
+                assert!(!receiver.accepts(&changed, &secret), "{format} {name}");
+            }
+        }
+    }
+}
+
+/// What an upstream with `settings` gets of notifications in `charset` that `sdk` signs.
+fn delivered(keys: &Keys, sdk: &mut Sdk, charset: Charset, settings: &str) -> Vec<(Notification, Got)> {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::with(&keys.file(KeyForm::PublicSpkiPem), &upstream, settings);
+    let deliver = |notification: Notification| {
+        let body = sdk.sign(SignForm::V1, &notification, keys, KeyForm::PrivatePkcs1Pem);
+        assert_eq!(sidecar.post(&body), Answer::success(), "{settings}");
+        let mut got = upstream.got();
+        assert_eq!(got.len(), 1, "{settings}");
+        (notification, got.remove(0))
+    };
+    Notification::of(charset).into_iter().map(deliver).collect()
 }
 
 /// Every form and every private key file that the SDK takes, each notification first changed, then as it was signed.

@@ -174,7 +174,8 @@ fn from_text(written: &Written<'_>, allow_sha1: bool) -> Result<(PublicKey, KeyS
     Ok((key, KeySource::Inline))
 }
 
-const REMEDY_FOR_FILE: &str =
+/// What to do about a key file that cannot be read.
+pub(super) const REMEDY_FOR_FILE: &str =
     "relative paths start at the folder of the configuration file; check name and rights";
 
 fn parse(bytes: &[u8], allow_sha1: bool) -> Result<PublicKey, KeyError> {

@@ -1,6 +1,8 @@
 //! The names that the configuration may hold, and the nearest of them to a wrong one.
 
 /// Every section with its keys, in the order of `sidecar.toml`.
+///
+/// A name with a dot, as `upstream.routes`, is a section in a section.
 pub const KEYS: &[(&str, &[&str])] = &[
     (
         "server",
@@ -18,7 +20,11 @@ pub const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("admin", &["listen"]),
-    ("upstream", &["url", "timeout", "connect_timeout", "max_in_flight", "accept"]),
+    (
+        "upstream",
+        &["url", "timeout", "connect_timeout", "max_in_flight", "accept", "format", "hmac_key_file"],
+    ),
+    ("upstream.routes", &["msg_method", "url"]),
     (
         "apps",
         &[
@@ -31,42 +37,56 @@ pub const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("verify", &["form", "allow_sha1", "max_age", "max_skew"]),
-    ("translate", &["messages", "on_mismatch", "unknown_methods"]),
+    ("translate", &["on_mismatch", "unknown_methods", "messages"]),
     ("ack", &["failure_status"]),
     ("log", &["level", "format"]),
 ];
 
-/// The keys of a section.
-pub(super) fn keys_of(section: &str) -> &'static [&'static str] {
-    KEYS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)
+/// The sections of which there may be any number: `[[apps]]` rather than `[apps]`.
+pub const LISTS: &[&str] = &["upstream.routes", "apps"];
+
+/// The names of the sections at the top.
+pub(super) fn sections() -> impl Iterator<Item = &'static str> + Clone {
+    KEYS.iter().map(|(section, _)| *section).filter(|section| !section.contains('.'))
+}
+
+/// The names that a section may hold: its keys, and the sections in it.
+pub(super) fn names_in(section: &str) -> impl Iterator<Item = &'static str> + Clone {
+    let keys =
+        KEYS.iter().filter(move |(name, _)| *name == section).flat_map(|(_, keys)| keys.iter().copied());
+    let inner = KEYS.iter().filter_map(move |(name, _)| name.strip_prefix(section)?.strip_prefix('.'));
+    keys.chain(inner)
+}
+
+/// A section as it is written above its keys.
+fn header(section: &str) -> String {
+    if LISTS.contains(&section) { format!("[[{section}]]") } else { format!("[{section}]") }
 }
 
 /// What to do about `name`, which is no section.
 pub(super) fn remedy_for_section(name: &str) -> String {
-    let sections = KEYS.iter().map(|(section, _)| *section);
-    if let Some(near) = nearest(name, sections.clone()) {
-        return format!("did you mean [{near}]?");
+    if let Some(near) = nearest(name, sections()) {
+        return format!("did you mean {}?", header(near));
     }
     if let Some(home) = home_of(name) {
-        return format!("remove it, or move it into [{home}]");
+        return format!("remove it, or move it into {}", header(home));
     }
-    format!("remove it; the sections are {}", list(sections))
+    format!("remove it; the sections are {}", list(sections()))
 }
 
 /// What to do about `name`, which is no key of `section`.
 pub(super) fn remedy_for_key(section: &str, name: &str) -> String {
-    let keys = keys_of(section).iter().copied();
-    if let Some(near) = nearest(name, keys.clone()) {
+    if let Some(near) = nearest(name, names_in(section)) {
         return format!("did you mean {near}?");
     }
     if let Some(home) = home_of(name) {
-        return format!("remove it, or move it into [{home}]");
+        return format!("remove it, or move it into {}", header(home));
     }
-    format!("remove it; the keys of [{section}] are {}", list(keys))
+    format!("remove it; the keys of {} are {}", header(section), list(names_in(section)))
 }
 
 fn home_of(name: &str) -> Option<&'static str> {
-    KEYS.iter().find(|(_, keys)| keys.contains(&name)).map(|(section, _)| *section)
+    KEYS.iter().map(|(section, _)| *section).find(|section| names_in(section).any(|known| known == name))
 }
 
 /// The known name that is at most two slips away, or one in a short name.
@@ -109,6 +129,22 @@ mod tests {
     fn a_key_of_another_section_is_sent_home() {
         assert_eq!(remedy_for_key("server", "allow_sha1"), "remove it, or move it into [verify]");
         assert_eq!(remedy_for_section("failure_status"), "remove it, or move it into [ack]");
+    }
+
+    #[test]
+    fn a_section_in_a_section_is_known_there_and_nowhere_else() {
+        assert_eq!(remedy_for_key("upstream", "route"), "did you mean routes?");
+        assert_eq!(remedy_for_section("routes"), "remove it, or move it into [upstream]");
+        assert_eq!(
+            remedy_for_key("upstream", "msg_method"),
+            "remove it, or move it into [[upstream.routes]]"
+        );
+        assert_eq!(
+            remedy_for_key("upstream.routes", "colour"),
+            "remove it; the keys of [[upstream.routes]] are msg_method, url"
+        );
+        assert!(sections().all(|section| !section.contains('.')));
+        assert!(LISTS.iter().all(|list| KEYS.iter().any(|(section, _)| section == list)));
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
         env: &'a dyn Fn(&str) -> Option<String>,
     ) -> Self {
         let mut reader = Self { source, root, env, errors: Vec::new(), warnings: Vec::new() };
-        for key in root.keys().filter(|key| known::keys_of(key.get_ref()).is_empty()) {
+        for key in root.keys().filter(|key| !known::sections().any(|section| section == key.get_ref())) {
             let name = key.get_ref();
             let problem = Problem::new("is not a section", known::remedy_for_section(name));
             reader.error(Some(source.place(key.span().start)), &quote(name), problem);
@@ -99,7 +99,16 @@ impl<'a> Reader<'a> {
 
     /// The tables `[[name]]`, in their order. Anything else under that name is noted.
     pub(super) fn tables(&mut self, name: &'static str) -> Vec<(Place, &'a DeTable<'a>)> {
-        let Some(value) = self.root.get(name) else { return Vec::new() };
+        self.tables_in(self.root.get(name), name)
+    }
+
+    /// The tables in the `value` of `name`, which is the path of a section.
+    fn tables_in(
+        &mut self,
+        value: Option<&'a Spanned<DeValue<'a>>>,
+        name: &str,
+    ) -> Vec<(Place, &'a DeTable<'a>)> {
+        let Some(value) = value else { return Vec::new() };
         let Some(items) = value.get_ref().as_array() else {
             let what = format!("is {}, not a list of tables", article(value.get_ref()));
             let problem =
@@ -121,7 +130,7 @@ impl<'a> Reader<'a> {
         tables
     }
 
-    /// One of [`Reader::tables`], to be read like a section; `path` is what messages call it.
+    /// One of [`Reader::tables`] or of [`Section::tables`], to be read like a section; `path` is what messages call it.
     pub(super) fn open(
         &mut self,
         name: &'static str,
@@ -130,7 +139,7 @@ impl<'a> Reader<'a> {
     ) -> Section<'_, 'a> {
         for key in table.into_iter().flat_map(DeTable::keys) {
             let key_name = key.get_ref();
-            if !known::keys_of(name).contains(&key_name.as_ref()) {
+            if !known::names_in(name).any(|known| known == key_name) {
                 let problem = Problem::new("is not a key", known::remedy_for_key(name, key_name));
                 let place = self.source.place(key.span().start);
                 self.error(Some(place), &format!("{path}.{}", quote(key_name)), problem);
@@ -220,6 +229,12 @@ impl<'a> Section<'_, 'a> {
             parsed.extend(self.parsed(item, &format!("{path}[{index}]"), &mut parse));
         }
         parsed
+    }
+
+    /// The tables of a section in this one, such as `[[upstream.routes]]`; see [`Reader::tables`].
+    pub(super) fn tables(&mut self, key: &str) -> Vec<(Place, &'a DeTable<'a>)> {
+        let path = self.path_of(key);
+        self.reader.tables_in(self.value(key), &path)
     }
 
     /// A key whose value is a whole number.

@@ -87,7 +87,7 @@ fn timeouts(reader: &mut Reader<'_>, config: &Config) {
 }
 
 fn addresses(reader: &mut Reader<'_>, config: &Config) {
-    if !reader.are_sound(&["server.listen", "admin.listen", "upstream.url"]) {
+    if !reader.are_sound(&["server.listen", "admin.listen"]) {
         return;
     }
     let (server, admin) = (config.server.listen, config.admin.listen);
@@ -96,14 +96,20 @@ fn addresses(reader: &mut Reader<'_>, config: &Config) {
         let problem = Problem::new("is the address of server.listen", "give each a port of its own");
         reader.error(place, "admin.listen", problem);
     }
+    let is_url_sound = reader.are_sound(&["upstream.url"]);
     for (key, listen) in [("server.listen", server), ("admin.listen", admin)] {
-        if leads_back(&config.upstream.url, listen) {
-            let what = format!("leads back to the proxy: {key} is the same address");
+        let what = || format!("leads back to the proxy: {key} is the same address");
+        if is_url_sound && leads_back(&config.upstream.url, listen) {
             let place = reader.place("upstream", "url").or(reader.place("server", "listen"));
-            reader.error(place, "upstream.url", Problem::new(what, "write the address of the app"));
+            reader.error(place, "upstream.url", Problem::new(what(), REMEDY_FOR_LOOP));
+        }
+        for route in config.upstream.routes.iter().filter(|route| leads_back(&route.url, listen)) {
+            reader.error(Some(route.place), &route.entry, Problem::new(what(), REMEDY_FOR_LOOP));
         }
     }
 }
+
+const REMEDY_FOR_LOOP: &str = "write the address of the app";
 
 /// Whether two listeners cannot both be bound. Port 0 is any free one.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
@@ -114,7 +120,8 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 /// Whether a connection to this address of the same machine arrives at `listen`.
 fn leads_back(url: &UpstreamUrl, listen: SocketAddr) -> bool {
     let ip = url.host.parse::<IpAddr>().ok();
-    let is_here = ip.map_or(url.host == "localhost", |ip| ip.is_loopback() || ip.is_unspecified());
+    let is_here =
+        ip.map_or(url.host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback() || ip.is_unspecified());
     let is_same = ip == Some(listen.ip()) || (is_here && (listen.ip().is_unspecified() || ip.is_none()));
     url.port == listen.port() && is_same
 }

@@ -10,9 +10,10 @@ use hyper::StatusCode;
 use tracing::Level;
 
 use super::reader::{Problem, Reader};
-use super::upstream::{self, Upstream, UpstreamUrl};
+use super::upstream::{self, Format, Upstream, UpstreamUrl};
 use super::{
-    Admin, Config, Log, LogFormat, OnMismatch, Server, Translate, UnknownMethods, apps, messages, value,
+    Admin, Config, Log, LogFormat, OnMismatch, Server, Translate, UnknownMethods, apps, hmac, messages,
+    routes, value,
 };
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
@@ -23,7 +24,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
     let (server, limits) = read_server(reader);
     let mut section = reader.section("admin");
     let admin = Admin { listen: section.text("listen", everywhere(9090), value::address) };
-    let upstream = read_upstream(reader);
+    let upstream = read_upstream(reader, folder);
     let (translate, catalogue) = read_translate(reader, folder);
     let policy = read_policy(reader, &catalogue);
     let apps = apps::read(reader, folder, policy.allow_sha1);
@@ -92,14 +93,23 @@ fn read_server(reader: &mut Reader<'_>) -> (Server, Limits) {
     (server, limits)
 }
 
-fn read_upstream(reader: &mut Reader<'_>) -> Upstream {
+fn read_upstream(reader: &mut Reader<'_>, folder: &Path) -> Upstream {
+    const FORMATS: &[(&str, Format)] = &[
+        ("json", Format::Json),
+        ("cloudevents", Format::CloudEvents),
+        ("cloudevents-binary", Format::CloudEventsBinary),
+    ];
     let mut section = reader.section("upstream");
     if section.is_empty_list("accept") {
         let remedy = "name the statuses that mean success, like [\"2xx\"]";
         section.refuse("accept", Problem::new("no answer would ever mean success", remedy));
     }
-    Upstream {
+    let tables = section.tables("routes");
+    let upstream = Upstream {
         url: section.text("url", UpstreamUrl::default(), upstream::url),
+        routes: Vec::new(),
+        format: section.text("format", Format::Json, value::word(FORMATS)),
+        signer: section.optional("hmac_key_file", |written| hmac::from_file(written, folder)),
         timeout: section.text("timeout", seconds(10), |written| {
             value::duration(up_to(15))(written).map_err(|problem| Problem {
                 remedy: format!("{}: it must leave room in the 16 s that Alipay waits", problem.remedy),
@@ -109,7 +119,8 @@ fn read_upstream(reader: &mut Reader<'_>) -> Upstream {
         connect_timeout: section.text("connect_timeout", seconds(1), value::duration(up_to(15))),
         max_in_flight: section.number("max_in_flight", 512, 1..=100_000),
         accept: section.list("accept", vec![200..=299], upstream::statuses).into_iter().collect(),
-    }
+    };
+    Upstream { routes: routes::read(reader, tables), ..upstream }
 }
 
 fn read_policy(reader: &mut Reader<'_>, catalogue: &Catalogue) -> Policy {

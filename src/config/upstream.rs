@@ -1,18 +1,28 @@
 //! Where the notifications go, and which of its answers mean that they arrived.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Debug, Display, Formatter};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::{StatusCode, Uri};
 
 use super::reader::{Problem, Written};
+use super::routes::Route;
+use crate::deliver::webhook::Signer;
 
 /// The app behind the proxy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Upstream {
-    /// Where it listens.
+    /// Where it listens, for all messages that no route is for.
     pub url: UpstreamUrl,
+    /// Where it listens for some messages: the first that matches counts.
+    pub routes: Vec<Route>,
+    /// The shape of what it gets.
+    pub format: Format,
+    /// What signs the requests to it, if they are signed.
+    pub signer: Option<Arc<Signer>>,
     /// How long a whole delivery may take.
     pub timeout: Duration,
     /// How long connecting may take, as a part of `timeout`.
@@ -23,7 +33,27 @@ pub struct Upstream {
     pub accept: AcceptedStatuses,
 }
 
-/// The parts of `upstream.url`, ready for connecting and for the head of the request.
+impl Upstream {
+    /// How many connections there may be at once: one for each delivery, and as many are kept for each host and port.
+    pub(crate) fn max_connections(&self) -> usize {
+        let urls = std::iter::once(&self.url).chain(self.routes.iter().map(|route| &route.url));
+        let addresses = urls.map(UpstreamUrl::address).collect::<BTreeSet<_>>().len();
+        self.max_in_flight.saturating_mul(addresses)
+    }
+}
+
+/// The shape of what the app gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The project's own JSON.
+    Json,
+    /// CloudEvents 1.0 in structured mode.
+    CloudEvents,
+    /// CloudEvents 1.0 in binary mode.
+    CloudEventsBinary,
+}
+
+/// The parts of `upstream.url` or of a route's, ready for connecting and for the head of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamUrl {
     /// The host to connect to: a name, or an IP address without brackets.
@@ -34,6 +64,13 @@ pub struct UpstreamUrl {
     pub authority: String,
     /// The target of the request: the path and the query as they were written.
     pub path_and_query: String,
+}
+
+impl UpstreamUrl {
+    /// What connections are made to: the host, whose case means nothing, and the port.
+    pub(crate) fn address(&self) -> (String, u16) {
+        (self.host.to_ascii_lowercase(), self.port)
+    }
 }
 
 impl Default for UpstreamUrl {

@@ -1,8 +1,8 @@
-//! Keep-alive connections to the one upstream.
+//! Keep-alive connections to one upstream.
 //!
-//! A general client pools by host, and cannot say whether a byte of the answer came. Here there is one host, and that
-//! question decides whether a request may be sent a second time. And upstreams may be old: many serve each connection
-//! with a thread of its own, so a connection that is kept idle must never keep another one waiting.
+//! A general client cannot say whether a byte of the answer came, and that question decides whether a request may be
+//! sent a second time. And upstreams may be old: many serve each connection with a thread of its own, so a connection
+//! that is kept idle must never keep another one waiting.
 
 mod counted;
 mod idle;
@@ -25,9 +25,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::counted::{Answer, Counted};
-use self::idle::Connection;
 pub use self::idle::Idle;
-use crate::config;
+use self::idle::{Connection, IdleTo};
 
 /// The longest head of an answer.
 const MAX_HEAD: usize = 16 * 1024;
@@ -51,27 +50,26 @@ pub(super) enum Failure {
     Broken(Box<dyn Error + Send + Sync>),
 }
 
-/// The connections of one worker to the upstream.
+/// The connections of one worker to one upstream.
 pub(super) struct Pool {
     host: String,
     port: u16,
     connect_timeout: Duration,
     worker: usize,
-    idle: Idle,
+    idle: IdleTo,
     /// Whether a task looks after the connections that this worker left idle.
     is_swept: Cell<bool>,
 }
 
 impl Pool {
-    pub(super) fn new(upstream: &config::Upstream, worker: usize, idle: Idle) -> Self {
-        Self {
-            host: upstream.url.host.clone(),
-            port: upstream.url.port,
-            connect_timeout: upstream.connect_timeout,
-            worker,
-            idle,
-            is_swept: Cell::new(false),
-        }
+    /// No connections yet to the host and the port of an `address`.
+    pub(super) fn new(
+        (host, port): &(String, u16),
+        connect_timeout: Duration,
+        worker: usize,
+        idle: IdleTo,
+    ) -> Self {
+        Self { host: host.clone(), port: *port, connect_timeout, worker, idle, is_swept: Cell::new(false) }
     }
 
     /// Sends `request` and returns the status of the answer, whose body is read and dropped on the side.

@@ -68,7 +68,12 @@ fn summary(path: &Path, config: &Config, out: &mut impl Write) -> io::Result<()>
     writeln!(out, "{}", Printable(&path.to_string_lossy()))?;
     writeln!(out, "  listens on   {}", config.server.listen)?;
     writeln!(out, "  admin on     {}", config.admin.listen)?;
-    writeln!(out, "  forwards to  http://{}", config.upstream.url.authority)
+    writeln!(out, "  forwards to  http://{}", config.upstream.url.authority)?;
+    let mut routes = config.upstream.routes.iter().enumerate();
+    routes.try_for_each(|(index, route)| {
+        let name = format!("routes[{index}]");
+        writeln!(out, "  {name:<11}  http://{}", route.url.authority)
+    })
 }
 
 fn describe_app(index: usize, app: &App, out: &mut impl Write) -> io::Result<()> {

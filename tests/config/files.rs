@@ -47,6 +47,11 @@ fn every_key_has_its_meaning() {
     assert_eq!(config.upstream.max_in_flight, 8);
     assert!(config.upstream.accept.contains(StatusCode::NO_CONTENT));
     assert!(!config.upstream.accept.contains(StatusCode::OK));
+    assert_eq!(config.upstream.format, Format::CloudEventsBinary);
+    assert!(config.upstream.signer.is_some());
+    let routes = config.upstream.routes.iter().map(|route| route.url.to_string());
+    assert_eq!(routes.collect::<Vec<_>>(), ["http://[::1]:3000/faces", "http://127.0.0.1:3001/"]);
+    assert!(config.upstream.routes[1].msg_method.matches("alipay.fund.trans.completed"));
     assert_eq!(config.policy.forms, [SignedForm::V2]);
     assert!(config.policy.allow_sha1);
     assert_eq!(config.policy.max_age, None);
@@ -61,7 +66,7 @@ fn every_key_has_its_meaning() {
     let [_, second] = config.apps.as_slice() else { panic!("two apps") };
     assert_eq!(second.keys[0].source, KeySource::File("../keys/test-b.crt".to_owned()));
     assert!(second.content_key.is_some() && second.answer.is_some());
-    assert_eq!((second.keys[1].source.clone(), second.keys[1].place.line), (KeySource::Inline, 30));
+    assert_eq!((second.keys[1].source.clone(), second.keys[1].place.line), (KeySource::Inline, 32));
 }
 
 #[test]
@@ -97,15 +102,20 @@ fn the_documented_file_shows_every_key_with_its_default() {
 #[test]
 fn what_the_documented_file_has_in_comments_is_right_too() {
     let text = fs::read_to_string("sidecar.toml").unwrap();
-    let apps: String = text
+    // All that is live, and of the comments what reads as a header or a key.
+    let is_toml = |line: &str| line.starts_with("[[") || line.contains(" = ");
+    let uncommented: String = text
         .lines()
-        .filter_map(|line| line.strip_prefix("# "))
-        .skip_while(|line| *line != "[[apps]]")
+        .map(|line| line.strip_prefix("# ").filter(|comment| is_toml(comment)).unwrap_or(line))
         .flat_map(|line| [line, "\n"])
         .collect();
-    let text = apps.replace("keys/alipay.pem", "tests/fixtures/config/keys/test-b.pem");
-    let text = text.replace("keys/aes.txt", "tests/fixtures/config/keys/content-key.txt");
-    let text = text.replace("keys/app.pem", "tests/fixtures/config/keys/test-private-key.pem");
+    let text = uncommented
+        .replace("keys/alipay.pem", "tests/fixtures/config/keys/test-b.pem")
+        .replace("keys/upstream.hmac", "tests/fixtures/config/keys/upstream.hmac")
+        .replace("keys/aes.txt", "tests/fixtures/config/keys/content-key.txt")
+        .replace("keys/app.pem", "tests/fixtures/config/keys/test-private-key.pem");
     let config = sound(&text.replace("MIIB…", &inline_key("test-a")));
     assert_eq!(config.keyring.keys(b"2021000000000000").map(<[_]>::len), Some(2));
+    assert!(config.upstream.signer.is_some());
+    assert_eq!(config.upstream.routes.len(), 1);
 }

@@ -3,13 +3,14 @@
 use super::*;
 
 /// Each file of the folder, with its snapshot below.
-const SEEN: [&str; 14] = [
+const SEEN: [&str; 15] = [
     "apps.toml",
     "crlf.toml",
     "keys.toml",
     "messages.toml",
     "policies.toml",
     "relations.toml",
+    "routes.toml",
     "secrets.toml",
     "server.toml",
     "syntax.toml",
@@ -171,6 +172,85 @@ fn keys_fit_together() {
 }
 
 #[test]
+fn routes_are_complete_reachable_and_lead_elsewhere() {
+    let said = refused("routes.toml");
+    assert!(!said.contains("hunter2"), "{said}");
+    assert_snapshot!(said, @r#"
+    routes.toml:5:10  upstream.format  "CloudEvents" is not known here
+        write "json" or "cloudevents" or "cloudevents-binary"
+    routes.toml:6:17  upstream.hmac_key_file  "../keys/short.hmac" (../keys/short.hmac) holds no secret that can be used: it has 5 bytes once decoded, and 24 to 64 are allowed; make one with `openssl rand -base64 32`, and give it to the app too
+    routes.toml:13:14  upstream.routes[1].msg_method  "alipay.open.mini.*.completed" is never reached: upstream.routes[0] comes first, and takes all that it would
+        put it above that one, or remove it
+    routes.toml:17:14  upstream.routes[2].msg_method  "alipay.**" has a * beside another
+        write one of them: a * is any text, with its dots
+    routes.toml:18:7  upstream.routes[2].url  "https://127.0.0.1:3000/mini" is an https address
+        write http://; TLS to an app on the same machine is not supported
+    routes.toml:21:14  upstream.routes[3].msg_method  "alipay/open" holds a character that no msg_method has
+        use letters, digits, . and _, and * for any text
+    routes.toml:24:1  upstream.routes[4].url  is missing
+        add where its messages go, like url = "http://127.0.0.1:3000/mini"
+    routes.toml:25:14  upstream.routes[4].msg_method  "" is empty
+        write a msg_method, or "*" for all of them
+    routes.toml:27:1  upstream.routes[5].msg_method  is missing
+        add the messages that go there, like msg_method = "alipay.open.mini.*"
+    routes.toml:28:7  upstream.routes[5].url  the address has a user name, a password or an @
+        remove what stands before the @: the app needs no credentials from the proxy
+    routes.toml:32:7  upstream.routes[6].url  leads back to the proxy: server.listen is the same address
+        write the address of the app
+    routes.toml:35:14  upstream.routes[7].msg_method  a string is expected, and this is a list
+        put it in quotes, with its unit if it has one
+    routes.toml:36:7  upstream.routes[7].url  a string is expected, and this is a whole number
+        put it in quotes, with its unit if it has one
+    "#);
+}
+
+#[test]
+fn a_secret_that_is_none_is_named_but_never_quoted() {
+    let of = |name: &str| {
+        let text = format!("[upstream]\nhmac_key_file = \"{FIXTURES}/keys/{name}\"");
+        errors(&text).replace(FIXTURES, "…").lines().next().unwrap().to_owned()
+    };
+    let files = ["absent.hmac", "", "two.hmac", "short.hmac", "page.html", "test-private-key.pem"];
+    assert_snapshot!(files.map(of).join("\n"), @r#"
+    2:17  upstream.hmac_key_file  "…/keys/absent.hmac" cannot be read: No such file or directory (os error 2)
+    2:17  upstream.hmac_key_file  "…/keys/" cannot be read: it is not a file
+    2:17  upstream.hmac_key_file  "…/keys/two.hmac" holds no secret that can be used: there is space or a line break in it, and one secret is one word; make one with `openssl rand -base64 32`, and give it to the app too
+    2:17  upstream.hmac_key_file  "…/keys/short.hmac" holds no secret that can be used: it has 5 bytes once decoded, and 24 to 64 are allowed; make one with `openssl rand -base64 32`, and give it to the app too
+    2:17  upstream.hmac_key_file  "…/keys/page.html" holds no secret that can be used: this is not base64 with the characters + and / and its padding; make one with `openssl rand -base64 32`, and give it to the app too
+    2:17  upstream.hmac_key_file  "…/keys/test-private-key.pem" holds no secret that can be used: this is a key or a certificate in PEM, and a secret is random bytes in base64; make one with `openssl rand -base64 32`, and give it to the app too
+    "#);
+    let secret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    for written in [secret, &format!("whsec_{secret}"), &format!("{secret}{secret}{secret}")] {
+        let said = errors(&format!("[upstream]\nhmac_key_file = \"{written}\""));
+        assert!(!said.contains("MfKQ"), "{said}");
+    }
+    assert_snapshot!(errors(&format!("[upstream]\nhmac_key_file = \"{secret}\"")), @r#"
+    2:17  upstream.hmac_key_file  this is a secret, not the name of a file
+        write the name of its file here, and give the app another secret: this one is known now
+    "#);
+}
+
+#[test]
+fn routes_are_tables() {
+    assert_snapshot!(errors("[upstream]\nroutes = \"x\""), @r#"
+    2:10  upstream.routes  is a string, not a list of tables
+        write [[upstream.routes]], with two brackets, above each of them
+    "#);
+    assert_snapshot!(errors("[upstream.routes]\nurl = \"http://app\""), @r#"
+    1:1  upstream.routes  is a table, not a list of tables
+        write [[upstream.routes]], with two brackets, above each of them
+    "#);
+    assert_snapshot!(errors("[upstream]\nroutes = [{ url = \"http://app\", msg_method = \"a\" }, 1]"), @r#"
+    2:53  upstream.routes[1]  is a whole number, not a table
+        write [[upstream.routes]] above its keys
+    "#);
+    assert_snapshot!(errors("[[\"upstream.routes\"]]\nurl = \"http://app\""), @r#"
+    1:3  upstream.routes  is not a section
+        did you mean [upstream]?
+    "#);
+}
+
+#[test]
 fn paths_sizes_numbers_and_durations_have_bounds() {
     assert_snapshot!(refused("server.toml"), @r#"
     server.toml:2:10  server.listen  "localhost:8080" is not an address to listen on
@@ -277,8 +357,8 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         remove it, or move it into [verify]
     unknown.toml:12:1  server.tls  is not a key
         remove it; the keys of [server] are listen, paths, max_body, max_params, header_timeout, body_timeout, keep_alive, max_connections, shutdown_delay, drain_timeout
-    unknown.toml:15:1  upstream.format  is not a key
-        remove it, or move it into [log]
+    unknown.toml:15:1  upstream.failure_status  is not a key
+        remove it, or move it into [ack]
     unknown.toml:16:1  upstream.timout  is not a key
         did you mean timeout?
     unknown.toml:18:2  ledger  is not a section
@@ -289,6 +369,12 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         add Alipay's public key, like alipay_public_key_files = ["keys/alipay.pem"]
     unknown.toml:22:1  apps[0].appid  is not a key
         did you mean app_id?
+    unknown.toml:24:1  upstream.routes[0].url  is missing
+        add where its messages go, like url = "http://127.0.0.1:3000/mini"
+    unknown.toml:26:1  upstream.routes[0].ulr  is not a key
+        did you mean url?
+    unknown.toml:27:1  upstream.routes[0].timeout  is not a key
+        remove it, or move it into [upstream]
     "#);
 }
 

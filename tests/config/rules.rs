@@ -1,5 +1,7 @@
 //! What is allowed, what is not, and what is allowed with a warning.
 
+use std::fmt::Display;
+
 use super::*;
 
 #[test]
@@ -159,6 +161,59 @@ fn an_upstream_that_leads_back_to_the_proxy_is_refused() {
 }
 
 #[test]
+fn a_route_that_leads_back_to_the_proxy_is_refused() {
+    let route = |url: &str| format!("[[upstream.routes]]\nmsg_method = \"a.*\"\nurl = \"{url}\"");
+    for url in ["http://127.0.0.1:8080/", "http://LOCALHOST:9090/", "http://[::1]:9090/"] {
+        let said = errors(&route(url));
+        assert!(said.contains("3:7  upstream.routes[0].url  leads back to the proxy"), "{said}");
+    }
+    sound(&route("http://app:8080/"));
+}
+
+/// A route for each pattern.
+fn routes(patterns: &[impl Display]) -> String {
+    let route = |pattern| format!("[[upstream.routes]]\nmsg_method = \"{pattern}\"\nurl = \"http://app/\"\n");
+    patterns.iter().map(route).collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn a_route_is_refused_if_an_earlier_one_takes_all_of_it() {
+    for sound_ones in [
+        vec!["a.b", "a.*", "*"],
+        vec!["a.*", "*.b"],
+        vec!["a.*.c", "a.b"],
+        vec!["a.*.c", "a.*"],
+        vec!["a.b", "A.b"],
+    ] {
+        sound(&routes(&sound_ones));
+    }
+    for (shadowed, earlier) in [
+        (vec!["a.b", "a.b"], 0),
+        (vec!["*", "a"], 0),
+        (vec!["x", "a.*", "a.b.*"], 1),
+        (vec!["a.*", "y", "a.b"], 0),
+        (vec!["*.b.*", "a.b.*.b.c"], 0),
+    ] {
+        let said = errors(&routes(&shadowed));
+        assert!(
+            said.contains(&format!("is never reached: upstream.routes[{earlier}] comes first")),
+            "{said}"
+        );
+        assert!(said.contains(&format!("upstream.routes[{}].msg_method", shadowed.len() - 1)), "{said}");
+    }
+}
+
+#[test]
+fn there_are_at_most_a_hundred_routes() {
+    let patterns: Vec<usize> = (0..102).collect();
+    assert_eq!(sound(&routes(&patterns[..100])).upstream.routes.len(), 100);
+    assert_snapshot!(errors(&routes(&patterns)), @r#"
+    301:1  upstream.routes[100]  is one route too many: there are at most 100
+        let one with a * stand for several
+    "#);
+}
+
+#[test]
 fn what_deserves_a_look_is_a_warning() {
     assert_eq!(warnings(&app("1", "test-a")), Vec::<String>::new());
     let text = format!(
@@ -244,8 +299,9 @@ fn ten_thousand_apps_are_found_by_their_identity() {
 fn every_known_key_is_read() {
     for (section, keys) in KEYS {
         for key in *keys {
-            let header = if *section == "apps" { "[[apps]]".to_owned() } else { format!("[{section}]") };
-            let path = if *section == "apps" { "apps[0]" } else { section };
+            let is_list = LISTS.contains(section);
+            let header = if is_list { format!("[[{section}]]") } else { format!("[{section}]") };
+            let path = if is_list { format!("{section}[0]") } else { (*section).to_owned() };
             let said = errors(&format!("{header}\n{key} = 1979-05-27"));
             assert!(said.contains(&format!("2:{}  {path}.{key}  ", key.len() + 4)), "{said}");
         }

@@ -60,6 +60,11 @@ impl Keys {
         self.dir.join("content_key.txt")
     }
 
+    /// Writes a file beside the keys, where the configuration finds it by its name.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.dir.join(name), text).unwrap();
+    }
+
     /// The file that holds the key in this form.
     pub(crate) fn file(&self, form: KeyForm) -> PathBuf {
         let file = self.dir.join(form.file_name());

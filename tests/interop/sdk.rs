@@ -1,14 +1,11 @@
-//! The other end of the `driver` scripts: one process for each SDK, a JSON line in, a JSON line out.
+//! The SDKs with which notifications are signed and checked.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-};
+use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
+    driver::{Driver, interop, python},
     keys::{KeyForm, Keys},
     notification::{Charset, Notification},
 };
@@ -78,45 +75,25 @@ impl Which {
 
     /// The interpreter, the script, and the file that shows that the SDK is installed.
     fn command(self) -> (PathBuf, PathBuf, PathBuf) {
-        let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
-        let python = |home: PathBuf| {
-            let interpreter = home.join(".venv/bin/python");
-            (interpreter.clone(), home.join("driver.py"), interpreter)
-        };
         match self {
             Self::Node => {
-                let home = interop.join("alipay-sdk");
+                let home = interop("alipay-sdk");
                 let package = home.join("node_modules/alipay-sdk/package.json");
                 ("node".into(), home.join("driver.mjs"), package)
             }
-            Self::PythonAlipaySdk => python(interop.join("python-alipay-sdk")),
-            Self::AlipaySdkPython => python(interop.join("alipay-sdk-python")),
+            Self::PythonAlipaySdk => python("python-alipay-sdk"),
+            Self::AlipaySdkPython => python("alipay-sdk-python"),
         }
     }
 }
 
 /// A running SDK.
-pub(crate) struct Sdk {
-    which: Which,
-    process: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+pub(crate) struct Sdk(Driver);
 
 impl Sdk {
     pub(crate) fn start(which: Which) -> Self {
         let (interpreter, script, installed) = which.command();
-        let remedy = "`make test` (or `make test-deps`) installs what these tests need";
-        assert!(installed.exists(), "{which:?}: {} is missing; {remedy}", installed.display());
-        let mut process = Command::new(&interpreter)
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{which:?}: {} : {error}; {remedy}", interpreter.display()));
-        let requests = process.stdin.take().unwrap();
-        let answers = BufReader::new(process.stdout.take().unwrap());
-        Self { which, process, requests, answers }
+        Self(Driver::start(&format!("{which:?}"), &interpreter, &script, &installed))
     }
 
     /// The notification as a signed form body.
@@ -128,7 +105,7 @@ impl Sdk {
         private: KeyForm,
     ) -> String {
         let pkcs8 = matches!(private, KeyForm::PrivatePkcs8Pem | KeyForm::PrivatePkcs8Bare);
-        let answer = self.ask(&json!({
+        let answer = self.0.ask(&json!({
             "do": "sign",
             "form": name(form),
             "charset": notification.charset.name(),
@@ -141,7 +118,7 @@ impl Sdk {
 
     /// What the SDK makes of a text that it encrypts.
     pub(crate) fn encrypt(&mut self, text: &str, keys: &Keys) -> String {
-        let answer = self.ask(&json!({
+        let answer = self.0.ask(&json!({
             "do": "encrypt",
             "charset": Charset::Utf8.name(),
             "text": text,
@@ -160,7 +137,7 @@ impl Sdk {
     ) -> bool {
         // A receiver sees form V2; only the sender knows that it came out of the request signing.
         let form = if form == SignForm::Request { SignForm::V2 } else { form };
-        let answer = self.ask(&json!({
+        let answer = self.0.ask(&json!({
             "do": "verify",
             "form": name(form),
             "charset": charset.name(),
@@ -168,26 +145,6 @@ impl Sdk {
             "public_key_file": public_key,
         }));
         answer["accepted"].as_bool().unwrap_or_else(|| panic!("no verdict: {answer}"))
-    }
-
-    fn ask(&mut self, request: &Value) -> Value {
-        // A driver that could not start has closed its end; its last words are on stderr, and the empty line below tells.
-        writeln!(self.requests, "{request}").ok();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        assert!(
-            !line.is_empty(),
-            "the SDK of {:?} ended, see above; `make test` installs what it needs",
-            self.which
-        );
-        serde_json::from_str(&line).unwrap()
-    }
-}
-
-impl Drop for Sdk {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
     }
 }
 

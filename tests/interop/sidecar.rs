@@ -44,9 +44,14 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// `alipay-sidecar run` with one app, whose key is in that file and whose content key is beside it, in front of the upstream.
     pub(crate) fn start(public_key: &Path, upstream: &Upstream) -> Self {
+        Self::with(public_key, upstream, "")
+    }
+
+    /// The same, with more `settings` of its upstream.
+    pub(crate) fn with(public_key: &Path, upstream: &Upstream, settings: &str) -> Self {
         let key_name = public_key.file_name().unwrap().to_str().unwrap();
         let config_file = public_key.with_file_name(format!("{key_name}.toml"));
-        fs::write(&config_file, config(key_name, upstream.address)).unwrap();
+        fs::write(&config_file, config(key_name, upstream.address, settings)).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_alipay-sidecar"))
             .arg("run")
             .arg("--config")
@@ -92,7 +97,7 @@ impl Drop for Sidecar {
     }
 }
 
-fn config(key_name: &str, upstream: SocketAddr) -> String {
+fn config(key_name: &str, upstream: SocketAddr, settings: &str) -> String {
     format!(
         r#"
 [server]
@@ -103,6 +108,7 @@ listen = "127.0.0.1:0"
 
 [upstream]
 url = "http://{upstream}/alipay/notify"
+{settings}
 
 [[apps]]
 app_id = "{APP_ID}"

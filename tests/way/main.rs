@@ -17,4 +17,5 @@ mod http;
 mod kinds;
 mod lifecycle;
 mod process;
+mod shapes;
 mod upstream;

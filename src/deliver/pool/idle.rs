@@ -1,6 +1,6 @@
 //! The connections that wait for a request, of all workers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,20 +28,39 @@ struct Kept {
     connection: Connection,
 }
 
-/// The idle connections to the upstream, shared by all workers.
-///
-/// A worker prefers its own, whose event loop is at hand, and takes another's before it opens one more. The locks are
-/// held for a push or a pop.
+/// The idle connections to all upstreams, shared by all workers.
 #[derive(Clone)]
 pub struct Idle {
-    by_worker: Arc<[Mutex<VecDeque<Kept>>]>,
-    /// How many requests wait for an answer over a new connection for longer than they should.
-    waiting: Arc<AtomicUsize>,
+    workers: usize,
+    by_address: Arc<Mutex<BTreeMap<(String, u16), IdleTo>>>,
 }
 
 impl Idle {
     /// Room for the connections of `workers`.
     pub fn new(workers: usize) -> Self {
+        Self { workers, by_address: Arc::default() }
+    }
+
+    /// Those to the host and the port of `address`. It is asked once for each worker, when it starts.
+    pub(in crate::deliver) fn to(&self, address: &(String, u16)) -> IdleTo {
+        let mut by_address = lock(&self.by_address);
+        by_address.entry(address.clone()).or_insert_with(|| IdleTo::new(self.workers)).clone()
+    }
+}
+
+/// The idle connections to one upstream, shared by all workers.
+///
+/// A worker prefers its own, whose event loop is at hand, and takes another's before it opens one more. The locks are
+/// held for a push or a pop.
+#[derive(Clone)]
+pub(in crate::deliver) struct IdleTo {
+    by_worker: Arc<[Mutex<VecDeque<Kept>>]>,
+    /// How many requests wait for an answer over a new connection for longer than they should.
+    waiting: Arc<AtomicUsize>,
+}
+
+impl IdleTo {
+    fn new(workers: usize) -> Self {
         Self { by_worker: (0..workers).map(|_| Mutex::default()).collect(), waiting: Arc::default() }
     }
 
