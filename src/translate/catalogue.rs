@@ -60,8 +60,10 @@ impl Catalogue {
     /// The parameters of all flat notifications, and whether each is free text.
     pub fn parameters(&self) -> Parameters {
         let flat = self.messages.iter().filter(|message| message.content == ContentPlace::Parameters);
-        let fields = flat.filter_map(|message| message.fields.as_ref()).flat_map(Fields::iter);
-        Parameters::new(fields.map(|field| (&*field.name, field.kind.is_free_text())))
+        Parameters::new(flat.flat_map(|message| {
+            let fields = message.fields.iter().flat_map(Fields::iter);
+            fields.map(|field| (&*message.name, &*field.name, field.kind.is_free_text()))
+        }))
     }
 
     /// The message of that name, and the place it has among all.

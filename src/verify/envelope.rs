@@ -127,18 +127,16 @@ fn required<'a>(
 /// Rule R6: no value may hold what reads as another parameter.
 ///
 /// `biz_content` of a message or a gateway check may, because where it ends is told otherwise. Free text of flat
-/// notifications may as well, unless the name means something and could stand there in the sorted text: from the name
-/// of the text itself up to that of the next parameter which is signed for certain, both included.
+/// notifications may as well, unless the name means something in that kind and sorts from the name of the text on: a
+/// name before it cannot follow it in the sorted text.
 fn unambiguous(form: &Form, kind: Kind, parameters: &Parameters) -> Result<(), Rejection> {
-    let is_signed = |name: &[u8], value: &[u8]| !value.is_empty() && name != b"sign" && name != b"sign_type";
-    for (name, value, _) in form.sorted() {
+    let names = parameters.of(form.get("notify_type"));
+    for (name, value) in form.iter() {
         if name == b"biz_content" && kind != Kind::Flat {
             continue;
         }
-        let next = || form.sorted().find(|(other, value, _)| *other > name && is_signed(other, value));
-        let is_in_place = |found: &[u8]| found >= name && next().is_none_or(|(next, ..)| found <= next);
-        let is_free_text = parameters.is_free_text(kind, name);
-        let is_allowed = |found: &[u8]| is_free_text && !(parameters.is_known(found) && is_in_place(found));
+        let is_free_text = kind == Kind::Flat && names.is_free_text(name);
+        let is_allowed = |found: &[u8]| is_free_text && (found < name || !names.is_known(found));
         if names_within(value).any(|found| !is_allowed(found)) {
             let name = String::from_utf8_lossy(name).into_owned();
             return Err(Reason::AmbiguousParameters

@@ -2,7 +2,7 @@
 //!
 //! A kind is told by what a notification carries. All of it is signed, so nobody but the signer chooses it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::SignedForm::{self, V1, V2};
 use crate::receive::form::Form;
@@ -52,37 +52,59 @@ const BESIDE_THE_CATALOGUE: &[&str] = &[
     "version",
 ];
 
-/// The parameters of flat notifications that mean something, and those among them that hold free text, in which `&`
-/// and `=` are welcome.
+/// The parameters of flat notifications that mean something, for each `notify_type`.
 #[derive(Debug, Default, Clone)]
 pub struct Parameters {
+    of_kind: BTreeMap<String, Names>,
+    /// What means something in any kind, for kinds that are not known.
+    of_any: Names,
+}
+
+/// The parameters that mean something, and those among them that hold free text, in which `&` and `=` are welcome.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Names {
     known: BTreeSet<String>,
     free_text: BTreeSet<String>,
 }
 
 impl Parameters {
-    /// What is known of parameters once `fields` are: the names of those of flat notifications, and whether each is
-    /// free text. A name that is free text in one kind is so in all.
-    pub fn new<'f>(fields: impl IntoIterator<Item = (&'f str, bool)>) -> Self {
+    /// What is known of parameters once `fields` are: `notify_type`, name, and whether it is free text.
+    pub fn new<'f>(fields: impl IntoIterator<Item = (&'f str, &'f str, bool)>) -> Self {
         let mut parameters = Self::default();
-        parameters.known.extend(BESIDE_THE_CATALOGUE.iter().map(|name| (*name).to_owned()));
-        for (name, is_free_text) in fields {
-            parameters.known.insert(name.to_owned());
-            if is_free_text {
-                parameters.free_text.insert(name.to_owned());
-            }
+        parameters.of_any.known.extend(BESIDE_THE_CATALOGUE.iter().map(|name| (*name).to_owned()));
+        let envelope = parameters.of_any.clone();
+        for (notify_type, name, is_free_text) in fields {
+            let of_kind =
+                parameters.of_kind.entry(notify_type.to_owned()).or_insert_with(|| envelope.clone());
+            of_kind.add(name, is_free_text);
+            parameters.of_any.add(name, is_free_text);
         }
         parameters
     }
 
-    /// Whether `name` means something in some kind of notification.
+    /// What is known of the parameters of this `notify_type`.
+    pub(super) fn of(&self, notify_type: Option<&[u8]>) -> &Names {
+        let notify_type = notify_type.and_then(|name| str::from_utf8(name).ok());
+        notify_type.and_then(|name| self.of_kind.get(name)).unwrap_or(&self.of_any)
+    }
+}
+
+impl Names {
+    fn add(&mut self, name: &str, is_free_text: bool) {
+        self.known.insert(name.to_owned());
+        if is_free_text {
+            self.free_text.insert(name.to_owned());
+        }
+    }
+
+    /// Whether the parameter `name` means something.
     pub(super) fn is_known(&self, name: &[u8]) -> bool {
         str::from_utf8(name).is_ok_and(|name| self.known.contains(name))
     }
 
-    /// Whether the parameter `name` of a notification of this kind is free text.
-    pub(super) fn is_free_text(&self, kind: Kind, name: &[u8]) -> bool {
-        kind == Kind::Flat && str::from_utf8(name).is_ok_and(|name| self.free_text.contains(name))
+    /// Whether the parameter `name` is free text.
+    pub(super) fn is_free_text(&self, name: &[u8]) -> bool {
+        str::from_utf8(name).is_ok_and(|name| self.free_text.contains(name))
     }
 }
 
