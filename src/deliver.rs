@@ -4,11 +4,10 @@
 //! any other, and never followed.
 
 mod pool;
+mod slot;
 pub mod trace;
 
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +18,7 @@ use tokio::time::{Instant, timeout};
 
 pub use self::pool::Idle;
 use self::pool::{Failure, Pool};
+pub use self::slot::InFlight;
 use self::trace::TraceContext;
 use crate::config;
 use crate::rejection::{Reason, Rejection};
@@ -63,7 +63,7 @@ pub struct Upstream {
     config: config::Upstream,
     host: HeaderValue,
     pool: Rc<Pool>,
-    in_flight: Arc<AtomicUsize>,
+    in_flight: InFlight,
 }
 
 impl Upstream {
@@ -73,7 +73,7 @@ impl Upstream {
         config: config::Upstream,
         worker: usize,
         idle: Idle,
-        in_flight: Arc<AtomicUsize>,
+        in_flight: InFlight,
     ) -> Result<Self, hyper::http::Error> {
         let host = HeaderValue::from_str(&config.url.authority)?;
         let pool = Pool::new(&config, worker, idle);
@@ -87,7 +87,7 @@ impl Upstream {
         trace: &TraceContext,
         exchange: &mut Exchange,
     ) -> Result<Delivery, Rejection> {
-        let _slot = Slot::take(&self.in_flight, self.config.max_in_flight)?;
+        let _slot = self.in_flight.enter(event.body().len(), self.config.max_in_flight)?;
         let request = self.request(event, trace)?;
         let start = Instant::now();
         let outcome = timeout(self.config.timeout, self.pool.send(request, &mut exchange.resent)).await;
@@ -131,25 +131,5 @@ impl Upstream {
             request = request.header(TRACESTATE, state);
         }
         request.body(Full::new(event.body().clone())).map_err(|error| Reason::Internal.because(error))
-    }
-}
-
-/// One of the deliveries that may be in flight at once, given back when dropped.
-struct Slot<'a>(&'a AtomicUsize);
-
-impl<'a> Slot<'a> {
-    fn take(in_flight: &'a AtomicUsize, max: usize) -> Result<Self, Rejection> {
-        let slot = Self(in_flight);
-        if in_flight.fetch_add(1, Ordering::Relaxed) < max {
-            Ok(slot)
-        } else {
-            Err(Reason::TooManyInFlight.into())
-        }
-    }
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

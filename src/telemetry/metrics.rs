@@ -11,6 +11,7 @@ use prometheus::{
 };
 
 use super::{log, outcome_label};
+use crate::deliver::InFlight;
 use crate::rejection::Reason;
 use crate::verify::SignedForm;
 
@@ -32,8 +33,9 @@ pub struct Metrics {
     handling_seconds: Histogram,
     log_lines_dropped: IntCounter,
     in_flight_gauge: IntGauge,
+    in_flight_bytes_gauge: IntGauge,
     connections_gauge: IntGauge,
-    in_flight: Arc<AtomicUsize>,
+    in_flight: InFlight,
     connections: Arc<AtomicUsize>,
 }
 
@@ -77,11 +79,15 @@ impl Metrics {
                 "Lines not written because the reader of the log was too slow.",
             )?,
             in_flight_gauge: IntGauge::new("alipay_sidecar_in_flight", "Deliveries in flight.")?,
+            in_flight_bytes_gauge: IntGauge::new(
+                "alipay_sidecar_in_flight_bytes",
+                "Bytes that the bodies of the deliveries in flight hold.",
+            )?,
             connections_gauge: IntGauge::new(
                 "alipay_sidecar_connections",
                 "Connections open on the public listener.",
             )?,
-            in_flight: Arc::default(),
+            in_flight: InFlight::default(),
             connections: Arc::default(),
             notifications,
         };
@@ -97,14 +103,15 @@ impl Metrics {
         registry.register(Box::new(metrics.handling_seconds.clone()))?;
         registry.register(Box::new(metrics.log_lines_dropped.clone()))?;
         registry.register(Box::new(metrics.in_flight_gauge.clone()))?;
+        registry.register(Box::new(metrics.in_flight_bytes_gauge.clone()))?;
         registry.register(Box::new(metrics.connections_gauge.clone()))?;
         registry.register(Box::new(build_info))?;
         Ok(metrics)
     }
 
-    /// The number of deliveries in flight, in all workers.
-    pub(crate) fn in_flight(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.in_flight)
+    /// The deliveries in flight, in all workers.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        self.in_flight.clone()
     }
 
     /// The number of open connections, in all workers.
@@ -157,11 +164,12 @@ impl Metrics {
 
     /// All figures in the text format of Prometheus.
     pub fn text(&self) -> Result<String, prometheus::Error> {
-        let gauge = |count: &AtomicUsize| i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let dropped = log::dropped();
         self.log_lines_dropped.inc_by(dropped.saturating_sub(self.log_lines_dropped.get()));
-        self.in_flight_gauge.set(gauge(&self.in_flight));
-        self.connections_gauge.set(gauge(&self.connections));
+        self.in_flight_gauge.set(gauge(self.in_flight.count()));
+        self.in_flight_bytes_gauge.set(gauge(self.in_flight.bytes()));
+        self.connections_gauge.set(gauge(self.connections.load(Ordering::Relaxed)));
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
