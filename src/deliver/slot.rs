@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::rejection::{Reason, Rejection};
 
 /// What the bodies of all deliveries in flight may hold, in bytes.
-const BUDGET: usize = 12 * 1024 * 1024;
+const BUDGET: usize = 8 * 1024 * 1024;
 /// What of it is kept for small ones, so that large ones, captured and sent again, cannot keep them out.
 const RESERVE: usize = 2 * 1024 * 1024;
 /// The longest body that is small.
@@ -42,7 +42,9 @@ impl InFlight {
         }
         let budget = if length > SMALL { BUDGET.saturating_sub(RESERVE) } else { BUDGET };
         if before > 0 && before.saturating_add(length) > budget {
-            return Err(Reason::TooManyInFlight.because(format!("they hold {before} bytes, and it has {length}")));
+            return Err(
+                Reason::TooManyInFlight.because(format!("they hold {before} bytes, and it has {length}"))
+            );
         }
         Ok(slot)
     }
@@ -69,7 +71,10 @@ mod tests {
     const LARGE: usize = 250_000;
 
     fn enter(in_flight: &InFlight, length: usize) -> Option<Slot<'_>> {
-        in_flight.enter(length, 1000).inspect_err(|error| assert_eq!(error.reason(), Reason::TooManyInFlight)).ok()
+        in_flight
+            .enter(length, 1000)
+            .inspect_err(|error| assert_eq!(error.reason(), Reason::TooManyInFlight))
+            .ok()
     }
 
     /// As many of `length` bytes as may be in flight.
@@ -124,6 +129,6 @@ mod tests {
         let in_flight = InFlight::default();
         let _only = enter(&in_flight, BUDGET).unwrap();
         let rejection = in_flight.enter(7, 1000).unwrap_err();
-        insta::assert_snapshot!(rejection.cause().unwrap(), @"they hold 12582912 bytes, and it has 7");
+        insta::assert_snapshot!(rejection.cause().unwrap(), @"they hold 8388608 bytes, and it has 7");
     }
 }

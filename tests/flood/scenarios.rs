@@ -259,7 +259,8 @@ async fn back_to_back(
                     tally.connections += 1;
                     assert!(tally.connections <= 2_000 * each, "closed more often than it answers");
                     let Ok(mut stream) = field.connect().await else { continue };
-                    tally.requests += volley(&mut stream, &request, each, &statuses.map(|status| (status, "fail"))).await;
+                    tally.requests +=
+                        volley(&mut stream, &request, each, &statuses.map(|status| (status, "fail"))).await;
                 }
                 tally
             })
