@@ -89,7 +89,7 @@ pub(crate) async fn large_forged(field: Field) -> Tally {
 /// Large forged bodies pushed in pieces by as many as may be connected, over and over.
 pub(crate) async fn pushed_in_pieces(field: Field) -> Tally {
     let request: Rc<[u8]> = post(&forged(MAX_BODY - 64), "").into();
-    let goal = *field.answered.borrow() + GENUINE;
+    let goal = *field.answered.borrow() + field.scaled(GENUINE);
     let pushers: Vec<JoinHandle<Tally>> = (0..field.scaled(9_000))
         .map(|_| {
             let (field, request) = (field.clone(), Rc::clone(&request));
@@ -104,7 +104,9 @@ pub(crate) async fn pushed_in_pieces(field: Field) -> Tally {
             })
         })
         .collect();
-    total(pushers).await
+    let tally = total(pushers).await;
+    field.outlast(GENUINE).await;
+    tally
 }
 
 /// Sends `request` in pieces, everybody else having a turn after each, and says whether it was answered.
@@ -133,7 +135,7 @@ pub(crate) async fn replayed(field: Field) -> Tally {
                 while !field.app.answers_large() {
                     tally.connections += 1;
                     let Ok(mut stream) = field.connect().await else { continue };
-                    tally.requests += volley(&mut stream, &request, 100, &REPLAYED).await;
+                    tally.requests += volley(&mut stream, &request, field.scaled(100), &REPLAYED).await;
                 }
                 tally
             })
