@@ -7,11 +7,10 @@ mod format;
 mod pool;
 mod request;
 mod route;
+mod slot;
 pub mod trace;
 pub mod webhook;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use hyper::StatusCode;
@@ -20,6 +19,7 @@ use tokio::time::{Instant, timeout};
 use self::pool::Failure;
 pub use self::pool::Idle;
 use self::route::Targets;
+pub use self::slot::InFlight;
 use self::trace::TraceContext;
 use crate::config;
 use crate::rejection::{Reason, Rejection};
@@ -54,7 +54,7 @@ pub struct Exchange {
 pub struct Upstream {
     config: config::Upstream,
     targets: Targets,
-    in_flight: Arc<AtomicUsize>,
+    in_flight: InFlight,
 }
 
 impl Upstream {
@@ -64,7 +64,7 @@ impl Upstream {
         config: config::Upstream,
         worker: usize,
         idle: &Idle,
-        in_flight: Arc<AtomicUsize>,
+        in_flight: InFlight,
     ) -> Result<Self, hyper::http::Error> {
         let targets = Targets::new(&config, worker, idle)?;
         Ok(Self { config, targets, in_flight })
@@ -79,7 +79,8 @@ impl Upstream {
         now: SystemTime,
         exchange: &mut Exchange,
     ) -> Result<Delivery, Rejection> {
-        let _slot = Slot::take(&self.in_flight, self.config.max_in_flight)?;
+        let _slot =
+            self.in_flight.enter(format::held(event, self.config.format), self.config.max_in_flight)?;
         let target = self.targets.of(event.msg_method());
         let request = request::build(event, trace, target, &self.config, now)?;
         let start = Instant::now();
@@ -104,25 +105,5 @@ impl Upstream {
         } else {
             Err(Reason::UpstreamRefused.into())
         }
-    }
-}
-
-/// One of the deliveries that may be in flight at once, given back when dropped.
-struct Slot<'a>(&'a AtomicUsize);
-
-impl<'a> Slot<'a> {
-    fn take(in_flight: &'a AtomicUsize, max: usize) -> Result<Self, Rejection> {
-        let slot = Self(in_flight);
-        if in_flight.fetch_add(1, Ordering::Relaxed) < max {
-            Ok(slot)
-        } else {
-            Err(Reason::TooManyInFlight.into())
-        }
-    }
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

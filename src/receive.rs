@@ -1,5 +1,6 @@
 //! `Request → Received`: what was sent, read within bounds and decoded strictly; nothing is believed yet.
 
+pub(crate) mod body;
 pub mod form;
 
 use std::error::Error;
@@ -15,6 +16,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request};
 
+use self::body::Pieces;
 use self::form::Form;
 use crate::rejection::{Reason, Rejection};
 
@@ -117,23 +119,14 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut body = pin!(body);
-    let mut whole = Bytes::new();
-    let mut pieces = Vec::new();
+    let mut pieces = Pieces::default();
     while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
         let frame = frame.map_err(|error| Reason::BrokenBody.because(error))?;
         let Ok(piece) = frame.into_data() else { continue };
-        let length = whole.len().saturating_add(pieces.len()).saturating_add(piece.len());
-        if length > max {
+        if pieces.len().saturating_add(piece.len()) > max {
             return Err(Reason::BodyTooLarge.into());
         }
-        if whole.is_empty() && pieces.is_empty() {
-            whole = piece;
-        } else {
-            if pieces.is_empty() {
-                pieces.extend_from_slice(&std::mem::take(&mut whole));
-            }
-            pieces.extend_from_slice(&piece);
-        }
+        pieces.push(piece);
     }
-    Ok(if pieces.is_empty() { whole } else { pieces.into() })
+    Ok(pieces.join())
 }

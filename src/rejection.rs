@@ -154,7 +154,7 @@ reasons! {
     /// The kind of message is not in the catalogue, and `translate.unknown_methods` is `fail`.
     UnknownMethod => "unknown_method", Operator, Answer::Retry;
     // The delivery.
-    /// More deliveries at once than `upstream.max_in_flight`.
+    /// More deliveries at once than `upstream.max_in_flight`, or than the memory set aside for them holds.
     TooManyInFlight => "too_many_in_flight", Upstream, Answer::Retry;
     /// The upstream could not be reached.
     UpstreamUnreachable => "upstream_unreachable", Upstream, Answer::Retry;

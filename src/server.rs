@@ -41,8 +41,6 @@ use crate::translate::Translator;
 
 /// How many host names each worker resolves at once.
 const RESOLVERS: usize = 4;
-/// What the connections that are in the middle of something may take up, in all workers, in bytes.
-const CROWD_BUDGET: usize = 24 * 1024 * 1024;
 /// How much of a request is read at first, in bytes: as a rule all of it.
 const SCRATCH: usize = 16 * 1024;
 /// How many connections may wait to be accepted; the kernel has a limit of its own, often the same.
@@ -150,7 +148,7 @@ impl Server {
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
                 let ended = Ended(Some(ended.clone()));
                 let max_connections = self.max_connections;
-                let crowd = CROWD_BUDGET.checked_div(self.workers).unwrap_or(CROWD_BUDGET);
+                let crowd = crowd::share(self.workers, config.limits.max_body);
                 workers.push(
                     thread.spawn(move || {
                         work(listener, shared, number, max_connections, crowd, phases, ended)

@@ -62,6 +62,8 @@ fn genuine_notifications_get_through_every_flood_and_memory_stays_bounded() {
     flood!("bodies stalled at 8 KiB", stalled_bodies, "");
     flood!("bodies dribbled to 240 KiB", dribbled_bodies, "");
     flood!("forged, 256 KiB each", large_forged, "");
+    flood!("forged, 256 KiB each, in pieces", pushed_in_pieces, "");
+    flood!("genuine, 250 kB, replayed, a slow app", replayed, "");
     flood!("forged, 1 KB each", small_forged, "");
     flood!("resets and half-closed", vanishing, "");
     flood!("pipelines, answers never read", deaf_pipelines, "");
@@ -95,6 +97,7 @@ fn run<F: Future<Output = Tally> + 'static>(
             hostile: Ipv4Addr::new(127, 0, 1, number),
             percent: percent(),
             answered: alipay.answered.subscribe(),
+            app: upstream.clone(),
         };
         let flood = spawn_local(flood(field));
         let pressed = async {

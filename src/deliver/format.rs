@@ -34,6 +34,15 @@ pub(super) fn write(event: &Event, format: Format, headers: &mut HeaderMap) -> R
     }
 }
 
+/// How many bytes a delivery of `event` in `format` holds: its body, and a second one where the format does not share it.
+pub(super) fn held(event: &Event, format: Format) -> usize {
+    let body = event.body().len();
+    match format {
+        Format::Json | Format::CloudEventsBinary => body,
+        Format::CloudEvents => body.saturating_mul(2),
+    }
+}
+
 /// The context attributes of an event, under their names in CloudEvents.
 #[derive(Serialize)]
 struct Attributes<'e> {

@@ -30,7 +30,7 @@ use crate::ack::refusal;
 use crate::rejection::Reason;
 
 /// How much hyper holds of what it reads: a head at its longest, and some of the body.
-const BUFFER: usize = 32 * 1024;
+const BUFFER: usize = 20 * 1024;
 /// While so many or fewer are connected, hyper is kept from one request to the next.
 const WARM: usize = 64;
 /// How long the end of a connection may take, and how much is read in it of what nobody wants, so that the last

@@ -10,6 +10,17 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::Waker;
 
+/// What the connections that are in the middle of something may take up, in all workers, in bytes.
+const BUDGET: usize = 20 * 1024 * 1024;
+/// What a connection takes up at most beside the body that it sends, in bytes.
+const BESIDE_BODY: usize = 64 * 1024;
+
+/// What each of `workers` may have of that: enough for two of the longest bodies, however many workers there are.
+pub(super) fn share(workers: usize, max_body: usize) -> usize {
+    let two = max_body.saturating_add(BESIDE_BODY).saturating_mul(2);
+    BUDGET.checked_div(workers).unwrap_or(BUDGET).max(two)
+}
+
 /// What the connections of one worker take up while they are in the middle of something.
 pub(super) struct Crowd {
     max: usize,
@@ -160,6 +171,14 @@ mod tests {
         assert!(!one.waits(Waker::noop()), "who has to go does not wait");
         drop(one);
         assert!(!other.waits(Waker::noop()));
+    }
+
+    #[test]
+    fn each_worker_has_room_for_two_of_the_longest_bodies() {
+        assert_eq!(share(1, 1024), BUDGET);
+        assert_eq!(share(4, 256 * 1024), BUDGET / 4);
+        assert_eq!(share(64, 256 * 1024), 2 * (256 + 64) * 1024);
+        assert_eq!(share(2, 16 * 1024 * 1024), 2 * (16 * 1024 + 64) * 1024);
     }
 
     #[test]

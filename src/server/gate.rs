@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::head::{self, Framing};
+use crate::receive::body::PIECE;
 use crate::rejection::Reason;
 
 /// What hyper takes up for a connection: a buffer each way, and its state.
@@ -81,8 +82,9 @@ impl State {
         if is_whole || self.is_at_rest() {
             return 0;
         }
-        // What came may lie in a buffer that was grown to twice its length.
-        EXCHANGE.saturating_add(self.came.get().saturating_mul(2)).saturating_add(self.held.get())
+        // The last piece of what came may have room for more.
+        let came = self.came.get();
+        EXCHANGE.saturating_add(came).saturating_add(came.min(PIECE)).saturating_add(self.held.get())
     }
 
     /// The request was answered: the next may come.

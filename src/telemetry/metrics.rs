@@ -11,6 +11,7 @@ use prometheus::{
 };
 
 use super::{Verdict, log};
+use crate::deliver::InFlight;
 use crate::verify::SignedForm;
 
 /// Upper bounds of the upstream's time, in seconds: up to the 16 s that Alipay waits.
@@ -31,8 +32,9 @@ pub struct Metrics {
     handling_seconds: Histogram,
     log_lines_dropped: IntCounter,
     in_flight_gauge: IntGauge,
+    in_flight_bytes_gauge: IntGauge,
     connections_gauge: IntGauge,
-    in_flight: Arc<AtomicUsize>,
+    in_flight: InFlight,
     connections: Arc<AtomicUsize>,
 }
 
@@ -75,11 +77,15 @@ impl Metrics {
                 "Lines not written because the reader of the log was too slow.",
             )?,
             in_flight_gauge: IntGauge::new("alipay_sidecar_in_flight", "Deliveries in flight.")?,
+            in_flight_bytes_gauge: IntGauge::new(
+                "alipay_sidecar_in_flight_bytes",
+                "Bytes that the bodies of the deliveries in flight hold.",
+            )?,
             connections_gauge: IntGauge::new(
                 "alipay_sidecar_connections",
                 "Connections open on the public listener.",
             )?,
-            in_flight: Arc::default(),
+            in_flight: InFlight::default(),
             connections: Arc::default(),
             notifications,
         };
@@ -95,14 +101,15 @@ impl Metrics {
         registry.register(Box::new(metrics.handling_seconds.clone()))?;
         registry.register(Box::new(metrics.log_lines_dropped.clone()))?;
         registry.register(Box::new(metrics.in_flight_gauge.clone()))?;
+        registry.register(Box::new(metrics.in_flight_bytes_gauge.clone()))?;
         registry.register(Box::new(metrics.connections_gauge.clone()))?;
         registry.register(Box::new(build_info))?;
         Ok(metrics)
     }
 
-    /// The number of deliveries in flight, in all workers.
-    pub(crate) fn in_flight(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.in_flight)
+    /// The deliveries in flight, in all workers.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        self.in_flight.clone()
     }
 
     /// The number of open connections, in all workers.
@@ -153,11 +160,12 @@ impl Metrics {
 
     /// All figures in the text format of Prometheus.
     pub fn text(&self) -> Result<String, prometheus::Error> {
-        let gauge = |count: &AtomicUsize| i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let dropped = log::dropped();
         self.log_lines_dropped.inc_by(dropped.saturating_sub(self.log_lines_dropped.get()));
-        self.in_flight_gauge.set(gauge(&self.in_flight));
-        self.connections_gauge.set(gauge(&self.connections));
+        self.in_flight_gauge.set(gauge(self.in_flight.count()));
+        self.in_flight_bytes_gauge.set(gauge(self.in_flight.bytes()));
+        self.connections_gauge.set(gauge(self.connections.load(Ordering::Relaxed)));
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

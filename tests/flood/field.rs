@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 
 use crate::alipay::{Form, Notification, key};
+use crate::upstream::Upstream;
 
 /// What all senders of a scenario have in common.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ pub(crate) struct Field {
     pub(crate) percent: usize,
     /// How many genuine notifications were answered by now.
     pub(crate) answered: watch::Receiver<usize>,
+    pub(crate) app: Upstream,
 }
 
 /// What a hostile sender did.

@@ -1,11 +1,12 @@
 //! The floods, each bounded in count and ending by itself.
 
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::{JoinHandle, spawn_local, yield_now};
 use tokio::time::timeout;
 
 use crate::alipay::{Form, Notification, key};
@@ -15,6 +16,8 @@ use crate::field::{Answer, Field, Tally, answer, forged, head, post};
 const CROWD: usize = 9_900;
 /// The default `server.max_body`.
 const MAX_BODY: usize = 256 * 1024;
+/// The answers to a genuine notification in front of an app that takes its time.
+const REPLAYED: [(u16, &str); 2] = [(200, "fail"), (200, "success")];
 /// How many genuine notifications each flood has to let through.
 pub(crate) const GENUINE: usize = 50;
 
@@ -81,6 +84,66 @@ pub(crate) async fn dribbled_bodies(field: Field) -> Tally {
 /// Forged notifications as large as may be, back to back.
 pub(crate) async fn large_forged(field: Field) -> Tally {
     back_to_back(&field, 256, 4_000, &post(&forged(MAX_BODY - 64), ""), [403, 200], GENUINE).await
+}
+
+/// Large forged bodies pushed in pieces by as many as may be connected, over and over.
+pub(crate) async fn pushed_in_pieces(field: Field) -> Tally {
+    let request: Rc<[u8]> = post(&forged(MAX_BODY - 64), "").into();
+    let goal = *field.answered.borrow() + field.scaled(GENUINE);
+    let pushers: Vec<JoinHandle<Tally>> = (0..field.scaled(9_000))
+        .map(|_| {
+            let (field, request) = (field.clone(), Rc::clone(&request));
+            spawn_local(async move {
+                let mut tally = Tally::default();
+                while tally.connections == 0 || *field.answered.borrow() < goal {
+                    let Ok(mut stream) = field.connect().await else { continue };
+                    tally.connections += 1;
+                    tally.requests += push(&mut stream, &request).await;
+                }
+                tally
+            })
+        })
+        .collect();
+    let tally = total(pushers).await;
+    field.outlast(GENUINE).await;
+    tally
+}
+
+/// Sends `request` in pieces, everybody else having a turn after each, and says whether it was answered.
+async fn push(stream: &mut TcpStream, request: &[u8]) -> usize {
+    for piece in request.chunks(16 * 1024) {
+        if stream.write_all(piece).await.is_err() {
+            break;
+        }
+        yield_now().await;
+    }
+    let Some(Answer(status, body)) = answer(stream, &mut Vec::new()).await else { return 0 };
+    assert!([403, 200].contains(&status) && body == "fail", "{status} {body}");
+    1
+}
+
+/// One captured genuine notification, as large as may be, sent by many at once, while the app does not answer it.
+pub(crate) async fn replayed(field: Field) -> Tally {
+    let content = format!(r#"{{"text":"{}"}}"#, "x".repeat(250_000));
+    let captured = Notification::unsigned().set("biz_content", content).signed(Form::V1, key()).body();
+    let request: Rc<[u8]> = post(&captured, "").into();
+    let replayers: Vec<JoinHandle<Tally>> = (0..field.scaled(500))
+        .map(|_| {
+            let (field, request) = (field.clone(), Rc::clone(&request));
+            spawn_local(async move {
+                let mut tally = Tally::default();
+                while !field.app.answers_large() {
+                    tally.connections += 1;
+                    let Ok(mut stream) = field.connect().await else { continue };
+                    tally.requests += volley(&mut stream, &request, field.scaled(100), &REPLAYED).await;
+                }
+                tally
+            })
+        })
+        .collect();
+    field.outlast(GENUINE).await;
+    field.app.answer_large();
+    total(replayers).await
 }
 
 /// Forged notifications of the usual size, each of which costs an RSA operation.
@@ -187,10 +250,10 @@ async fn back_to_back(
     let goal = *field.answered.borrow() + genuine;
     let connections = field.scaled(connections);
     let each = field.scaled(requests).div_ceil(connections);
-    let request: std::rc::Rc<[u8]> = request.into();
+    let request: Rc<[u8]> = request.into();
     let senders: Vec<JoinHandle<Tally>> = (0..connections)
         .map(|_| {
-            let (field, request) = (field.clone(), std::rc::Rc::clone(&request));
+            let (field, request) = (field.clone(), Rc::clone(&request));
             spawn_local(async move {
                 let mut tally = Tally::default();
                 while tally.requests < each || *field.answered.borrow() < goal {
@@ -198,12 +261,18 @@ async fn back_to_back(
                     tally.connections += 1;
                     assert!(tally.connections <= 2_000 * each, "closed more often than it answers");
                     let Ok(mut stream) = field.connect().await else { continue };
-                    tally.requests += volley(&mut stream, &request, each, statuses).await;
+                    tally.requests +=
+                        volley(&mut stream, &request, each, &statuses.map(|status| (status, "fail"))).await;
                 }
                 tally
             })
         })
         .collect();
+    total(senders).await
+}
+
+/// What all of `senders` did, once they are done.
+async fn total(senders: Vec<JoinHandle<Tally>>) -> Tally {
     let mut tally = Tally::default();
     for sender in senders {
         let one = sender.await.unwrap();
@@ -214,7 +283,9 @@ async fn back_to_back(
 }
 
 /// Sends up to `count` requests over `stream`, and says how many were answered before it was closed.
-async fn volley(stream: &mut TcpStream, request: &[u8], count: usize, statuses: [u16; 2]) -> usize {
+///
+/// Each answer has to be one of `expected`: a status and a body.
+async fn volley(stream: &mut TcpStream, request: &[u8], count: usize, expected: &[(u16, &str)]) -> usize {
     let mut read = Vec::new();
     for done in 0..count {
         let (mut incoming, mut outgoing) = stream.split();
@@ -225,7 +296,7 @@ async fn volley(stream: &mut TcpStream, request: &[u8], count: usize, statuses: 
             _ = incoming.read_buf(&mut read) => Ok(()),
         };
         let Some(Answer(status, body)) = answer(stream, &mut read).await else { return done };
-        assert!(statuses.contains(&status) && body == "fail", "{status} {body}");
+        assert!(expected.contains(&(status, &body)), "{status} {body}");
         if sent.is_err() {
             return done + 1;
         }

@@ -205,6 +205,28 @@ fn more_deliveries_than_allowed_fail_at_once() {
 }
 
 #[test]
+fn large_deliveries_beyond_their_memory_fail_at_once_and_small_ones_get_in() {
+    let of_length = |length: usize| {
+        let content = format!(r#"{{"text":"{}"}}"#, "x".repeat(length));
+        Notification::unsigned().set("biz_content", content).signed(Form::V1, key())
+    };
+    let way = Way::with(&[("server", "max_body = \"16MiB\"")]);
+    way.upstream_does([Act::Wait, Act::status(200)]);
+    let body = of_length(7 * 1024 * 1024).body();
+    let mut waiting = way.connect();
+    waiting.send(format!("{}{body}", Client::head(body.len(), "")));
+    way.upstream.got();
+    assert!(way.metrics().contains("alipay_sidecar_in_flight_bytes 734"), "{}", way.metrics());
+    way.post(&of_length(100_000)).is(200, "fail");
+    assert_eq!(way.count("too_many_in_flight"), 1);
+    way.post(&genuine()).is(200, "success");
+    way.upstream.release();
+    waiting.answer().is(200, "success");
+    way.post(&of_length(100_000)).is(200, "success");
+    assert!(way.metrics().contains("alipay_sidecar_in_flight_bytes 0"));
+}
+
+#[test]
 fn a_verified_notification_is_delivered_though_the_sender_hangs_up() {
     let way = Way::start();
     way.upstream_does([Act::Wait]);
