@@ -1,10 +1,11 @@
 //! Lists the files in `messages/`, so that adding a message is adding a file.
 
+use std::io::{self, Write};
 use std::path::Path;
-use std::{env, fs, io};
+use std::{env, fs};
 
 fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed=messages");
+    writeln!(io::stdout(), "cargo::rerun-if-changed=messages")?;
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("messages");
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder)? {
@@ -12,7 +13,7 @@ fn main() -> io::Result<()> {
     }
     names.sort();
     let entries = names.iter().map(|name| {
-        let path = folder.join(name);
+        let path = folder.join(name).to_string_lossy().into_owned();
         format!("    ({:?}, include_str!({path:?})),\n", format!("messages/{name}"))
     });
     let list = format!("&[\n{}]\n", entries.collect::<String>());

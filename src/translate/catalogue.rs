@@ -243,12 +243,12 @@ pub enum FieldType {
     /// Text that holds a JSON object or list; it becomes that.
     Json {
         /// What the JSON holds, if that is documented.
-        holds: Option<Box<FieldType>>,
+        holds: Option<Box<Self>>,
     },
     /// A list.
     List {
         /// What each of its items is.
-        items: Box<FieldType>,
+        items: Box<Self>,
     },
     /// An object.
     Object {

@@ -37,14 +37,13 @@ pub(super) fn write_object(
         out.push(if index == 0 { b'{' } else { b',' });
         serde_json::to_writer(&mut *out, name)?;
         out.push(b':');
-        match fields.and_then(|fields| fields.find(name)) {
-            Some(field) => write_value(value, &field.kind, &place.below(name), out, violations)?,
-            None => {
-                if fields.is_some_and(Fields::is_complete) {
-                    violations.add(&place.below(name), Breach::Undocumented);
-                }
-                serde_json::to_writer(&mut *out, value)?;
+        if let Some(field) = fields.and_then(|fields| fields.find(name)) {
+            write_value(value, &field.kind, &place.below(name), out, violations)?;
+        } else {
+            if fields.is_some_and(Fields::is_complete) {
+                violations.add(&place.below(name), Breach::Undocumented);
             }
+            serde_json::to_writer(&mut *out, value)?;
         }
     }
     out.extend_from_slice(if parameters.is_empty() { b"{}" } else { b"}" });

@@ -62,9 +62,9 @@ struct Entry {
     encoded: Option<bool>,
     values: Option<Vec<EnumValue>>,
     spelling: Option<Spelling>,
-    items: Option<Box<Spanned<Entry>>>,
-    holds: Option<Box<Spanned<Entry>>>,
-    fields: Option<Vec<Spanned<Entry>>>,
+    items: Option<Box<Spanned<Self>>>,
+    holds: Option<Box<Spanned<Self>>>,
+    fields: Option<Vec<Spanned<Self>>>,
     required: Option<bool>,
     #[serde(default)]
     description: Words,
