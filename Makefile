@@ -15,7 +15,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages lint flood fmt deny fuzz fuzz-smoke build clean
+.PHONY: help demo test test-deps packages lint flood messages fmt deny fuzz fuzz-smoke build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ flood: build ## the release binary under floods at full size, and the table of w
 	@[ "$$(ulimit -n)" -ge 11000 ] || ulimit -n 11000; \
 		FLOOD_PERCENT=100 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
 		$(CARGO) test --locked --test flood -- --nocapture
+
+messages: ## renew docs/messages.md from the catalogue
+	$(CARGO) run --locked -- schema --format markdown > $(TARGET)/messages.md
+	@mkdir -p docs && mv $(TARGET)/messages.md docs/messages.md
 
 fmt: ## format the code
 	$(CARGO) fmt

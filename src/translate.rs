@@ -21,6 +21,8 @@ use jiff::Timestamp;
 
 use self::catalogue::Catalogue;
 use self::envelope::{Content, Envelope};
+pub(crate) use self::envelope::{NOTIFY_TIME, NOTIFY_TYPE, OPTIONAL};
+pub(crate) use self::typed::MAX_TIMESTAMP;
 pub use self::violation::{Breach, Violation};
 use self::violation::{Place, Violations};
 use crate::rejection::{Reason, Rejection};
