@@ -38,7 +38,7 @@ fn property(field: &Field) -> Schema {
         for EnumValue { spelling, meaning } in values {
             let meaning = meaning.both();
             if !meaning.is_empty() {
-                description.push_str(&format!("\n- {spelling}: {meaning}"));
+                description.extend(["\n- ", spelling, ": ", &meaning]);
             }
         }
     }

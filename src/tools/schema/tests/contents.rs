@@ -157,9 +157,9 @@ impl Contents {
             }
             FieldType::Integer => self.number(|rng| rng.i64(..).to_string()),
             FieldType::Decimal { max_length } => {
-                let whole = max_length
-                    .map_or(9_999_999, |max| 10_i64.pow(u32::try_from(max.min(10) - 3).unwrap()) - 1);
-                self.number(|rng| format!("{}.{:02}", rng.i64(0..=whole), rng.u8(0..100)))
+                let digits = max_length.unwrap_or(9).saturating_sub(3).min(7);
+                let whole = 10_i64.saturating_pow(u32::try_from(digits).unwrap());
+                self.number(|rng| format!("{}.{:02}", rng.i64(0..whole), rng.u8(0..100)))
             }
             FieldType::Boolean { spelling } => {
                 let (yes, no) = spelling.words();
