@@ -15,7 +15,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages lint flood timing fmt deny fuzz fuzz-smoke build clean
+.PHONY: help demo test test-deps packages lint flood timing messages fmt deny fuzz fuzz-smoke build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ flood: build ## the release binary under floods at full size, and the table of w
 
 timing: build ## how long the release binary takes for each 403, interleaved on one connection
 	TIMING_ROUNDS=20000 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
-		$(CARGO) test --locked --test timing -- --nocapture
+		$(CARGO) test --locked --test timing messages -- --nocapture
 
 fmt: ## format the code
 	$(CARGO) fmt

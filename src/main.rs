@@ -1,6 +1,6 @@
 //! The command line: arguments in, exit code out. Exit codes are decided here and nowhere else.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +10,8 @@ use alipay_sidecar::config::{Config, ConfigErrors};
 use alipay_sidecar::server::Server;
 use alipay_sidecar::telemetry::log;
 use alipay_sidecar::tools;
-use clap::{Parser, Subcommand};
+use alipay_sidecar::translate::catalogue::Catalogue;
+use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -45,12 +46,36 @@ enum Command {
         /// The folder to write to
         dir: PathBuf,
     },
+    /// Print the JSON Schema of what your app gets for a message
+    #[command(arg_required_else_help = true)]
+    Schema {
+        /// The message: its `msg_method`, or its `notify_type`
+        #[arg(conflicts_with = "list")]
+        name: Option<String>,
+        /// List all messages, how much is known of each, and what they tell
+        #[arg(long)]
+        list: bool,
+        /// A page for people; of all messages where none is named
+        #[arg(long, default_value = "json", conflicts_with = "list")]
+        format: SchemaFormat,
+        /// The configuration whose `translate.messages` are added to the catalogue
+        #[arg(long, short)]
+        config: Option<PathBuf>,
+    },
     /// Show the whole way on loopback: throwaway keys, a simulated Alipay, the real proxy, a small backend
     Demo {
         /// End by itself after the show
         #[arg(long)]
         once: bool,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SchemaFormat {
+    /// JSON Schema of the draft 2020-12
+    Json,
+    /// Markdown, in Chinese and English
+    Markdown,
 }
 
 /// The exit code for what the user can mend: configuration, keys, arguments.
@@ -63,6 +88,9 @@ fn main() -> ExitCode {
         Command::Run { config } => run(&config),
         Command::Check { config, app_public_key } => check(&config, app_public_key.as_deref()),
         Command::Keygen { dir } => keygen(&dir),
+        Command::Schema { name, list, format, config } => {
+            schema(name.as_deref(), list, format, config.as_deref())
+        }
         Command::Demo { once } => finish(tools::demo::demo(once, &mut io::stdout())),
     }
 }
@@ -142,6 +170,34 @@ fn keygen(dir: &Path) -> ExitCode {
         Ok(files) => finish(files.iter().try_for_each(|file| writeln!(io::stdout(), "{file}"))),
         Err(problem) => complain(&problem, UNUSABLE),
     }
+}
+
+fn schema(name: Option<&str>, list: bool, format: SchemaFormat, config: Option<&Path>) -> ExitCode {
+    let catalogue = match config.map(|path| Config::load(path, environment)) {
+        Some(Ok(config)) => config.catalogue,
+        Some(Err(errors)) => return unusable(&errors),
+        None => match Catalogue::builtin() {
+            Ok(catalogue) => catalogue,
+            Err(mistakes) => {
+                let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                return complain(&mistakes.join("\n"), 1);
+            }
+        },
+    };
+    let out = &mut BufWriter::new(io::stdout().lock());
+    let outcome = match (name, format) {
+        _ if list => tools::schema::list(&catalogue, out),
+        (None, SchemaFormat::Markdown) => tools::schema::page(&catalogue, out),
+        (None, SchemaFormat::Json) => {
+            return complain(&"name a message, or ask for --list: alipay-sidecar schema NAME", UNUSABLE);
+        }
+        (Some(name), format) => match (tools::schema::find(&catalogue, name), format) {
+            (Ok(message), SchemaFormat::Json) => tools::schema::json(message, out),
+            (Ok(message), SchemaFormat::Markdown) => tools::schema::section(message, out),
+            (Err(unknown), _) => return complain(&unknown, UNUSABLE),
+        },
+    };
+    finish(outcome.and_then(|()| out.flush()))
 }
 
 fn environment(name: &str) -> Option<String> {

@@ -4,4 +4,5 @@ mod backend;
 pub mod check;
 pub mod demo;
 pub mod keygen;
+pub mod schema;
 mod sender;

@@ -14,6 +14,8 @@ use alipay_sidecar::rejection::{Answer, Reason, Severity};
 use alipay_sidecar::telemetry::metrics::Metrics;
 use alipay_sidecar::telemetry::{Line, Telemetry};
 use alipay_sidecar::tools::keygen::keygen;
+use alipay_sidecar::tools::schema;
+use alipay_sidecar::translate::catalogue::Catalogue;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
@@ -297,6 +299,14 @@ impl Subscriber for Fields {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn the_page_of_messages_is_that_of_the_catalogue() {
+    let mut page = Vec::new();
+    schema::page(&Catalogue::builtin().unwrap(), &mut page).unwrap();
+    let is_current = read("docs/messages.md").as_bytes() == page;
+    assert!(is_current, "docs/messages.md is not what the catalogue says; renew it: make messages");
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn the_sdk_of_cloud_events_reads_both_modes() {
                     "type": param("msg_method"),
                     "time": format!("{sent:.3}").replace('Z', "+00:00"),
                     "datacontenttype": "application/json",
-                    "dataschema": format!("urn:alipay:schema:{}", param("msg_method")),
+                    "dataschema": format!("urn:alipay:schema:{}#/properties/biz_content", param("msg_method")),
                 });
                 assert_eq!(Some(&attributes), wanted.as_object(), "{format} {charset:?}");
                 assert_eq!(data, notification.biz_content(), "{format} {charset:?}");

@@ -10,6 +10,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::json;
+use super::violation::{Place, Violations};
 use crate::verify::kind::Parameters;
 
 /// The files in `messages/`: their names and texts, in alphabetical order.
@@ -131,6 +133,17 @@ pub struct Message {
     pub example: Option<String>,
 }
 
+impl Message {
+    /// The example as the app gets it: the value of its `biz_content`. A message without one has none.
+    pub fn translated_example(&self) -> Option<String> {
+        let (mut out, mut violations) = (Vec::new(), Violations::default());
+        let place = Place::top("biz_content");
+        let example = self.example.as_deref()?;
+        json::write_object(example, self.fields.as_ref(), &place, &mut out, &mut violations).ok()?;
+        String::from_utf8(out).ok()
+    }
+}
+
 /// A text for people, in two languages; a language that is not written is empty.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -139,6 +152,14 @@ pub struct Words {
     pub zh: String,
     /// English.
     pub en: String,
+}
+
+impl Words {
+    /// The text in both languages, as far as it is written: empty, one, or both with a slash between.
+    pub fn both(&self) -> String {
+        let written = [&*self.zh, &*self.en];
+        written.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" / ")
+    }
 }
 
 /// Where a table of fields comes from.
@@ -161,6 +182,17 @@ pub enum SourceKind {
     Observed,
     /// It was read in published source.
     Code,
+}
+
+impl SourceKind {
+    /// As catalogue files write it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Documented => "documented",
+            Self::Observed => "observed",
+            Self::Code => "code",
+        }
+    }
 }
 
 /// The fields of one object, in the order of their source; each name once.

@@ -53,13 +53,13 @@ pub(super) enum Content<'f> {
 }
 
 /// The parameters that a notification may carry beside the required ones, in the order of the documented table.
-const OPTIONAL: [&str; 7] =
+pub(crate) const OPTIONAL: [&str; 7] =
     ["msg_type", "msg_uid", "msg_app_id", NOTIFY_TYPE, NOTIFY_TIME, "auth_app_id", "merchant_app_id"];
 
 /// The one optional parameter that names flat notifications.
-const NOTIFY_TYPE: &str = "notify_type";
+pub(crate) const NOTIFY_TYPE: &str = "notify_type";
 /// The one optional parameter that is not plain text, but a time in Beijing.
-const NOTIFY_TIME: &str = "notify_time";
+pub(crate) const NOTIFY_TIME: &str = "notify_time";
 
 impl<'f> Envelope<'f> {
     /// Finds and decodes the parameters of a notification that is no gateway check; encrypted content is decrypted

@@ -225,6 +225,7 @@ impl<'t> Copier<'t, '_> {
         match kind.map(|kind| typed::token(token, kind)) {
             None | Some(Ok(Typed::Same)) => self.out.extend_from_slice(token.as_bytes()),
             Some(Ok(Typed::Token(token))) => self.out.extend_from_slice(token.as_bytes()),
+            Some(Ok(Typed::Number(number))) => self.out.extend_from_slice(number.to_string().as_bytes()),
             // A token needs no escapes.
             Some(Ok(Typed::Text(text))) => self.quote(&text),
             Some(Err(breach)) => {
@@ -245,6 +246,7 @@ impl<'t> Copier<'t, '_> {
         match typed::text(&decoded, kind) {
             Ok(Typed::Same) => self.quote(text.raw),
             Ok(Typed::Token(token)) => self.out.extend_from_slice(token.as_bytes()),
+            Ok(Typed::Number(number)) => self.out.extend_from_slice(number.to_string().as_bytes()),
             Ok(Typed::Text(text)) => self.quote_anew(&text),
             Err(breach) => {
                 self.violations.add(place, breach);

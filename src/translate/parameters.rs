@@ -71,6 +71,7 @@ fn write_value(
             out.extend_from_slice(token.as_bytes());
             Ok(())
         }
+        Ok(Typed::Number(number)) => serde_json::to_writer(out, &number),
         Ok(Typed::Text(text)) => serde_json::to_writer(out, &text),
         Err(breach) => {
             violations.add(place, breach);

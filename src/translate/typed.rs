@@ -18,12 +18,14 @@ pub(super) enum Typed<'v> {
     Same,
     /// As this token of JSON.
     Token(&'v str),
+    /// As this number.
+    Number(i64),
     /// As this string.
     Text(Cow<'v, str>),
 }
 
 /// The greatest `timestamp_ms`: the end of the year 9999.
-const MAX_TIMESTAMP: u64 = 253_402_300_799_999;
+pub(crate) const MAX_TIMESTAMP: i64 = 253_402_300_799_999;
 
 /// What the text `text` becomes, or in what it departs from the documented `kind`.
 ///
@@ -71,7 +73,12 @@ pub(super) fn text<'v>(text: &'v str, kind: &'v FieldType) -> Result<Typed<'v>, 
 pub(super) fn token<'v>(token: &'v str, kind: &FieldType) -> Result<Typed<'v>, Breach> {
     match kind {
         FieldType::Text { .. } | FieldType::Enum { .. } | FieldType::DateTime => Err(Breach::NotText),
-        FieldType::Integer => if_so(is_integer(token), Typed::Same, Breach::NotAnInteger),
+        FieldType::Integer => {
+            if is_integer(token) {
+                return Ok(Typed::Same);
+            }
+            whole(token).map(Typed::Number).ok_or(Breach::NotAnInteger)
+        }
         FieldType::Decimal { max_length } => {
             if !is_decimal(token) {
                 return Err(Breach::NotADecimal);
@@ -81,7 +88,13 @@ pub(super) fn token<'v>(token: &'v str, kind: &FieldType) -> Result<Typed<'v>, B
         FieldType::Boolean { .. } => {
             if_so(matches!(token, "true" | "false"), Typed::Same, Breach::NotABoolean)
         }
-        FieldType::TimestampMs => if_so(is_timestamp(token), Typed::Same, Breach::NotATimestamp),
+        FieldType::TimestampMs => {
+            if is_timestamp(token) {
+                return Ok(Typed::Same);
+            }
+            let milliseconds = whole(token).filter(|number| (0..=MAX_TIMESTAMP).contains(number));
+            milliseconds.map(Typed::Number).ok_or(Breach::NotATimestamp)
+        }
         FieldType::Json { .. } => Err(Breach::NotJson),
         FieldType::List { .. } => Err(Breach::NotAList),
         FieldType::Object { .. } => Err(Breach::NotAnObject),
@@ -123,14 +136,38 @@ fn is_digits(text: &str) -> bool {
 }
 
 fn is_timestamp(text: &str) -> bool {
-    is_whole(text) && text.parse::<u64>().is_ok_and(|milliseconds| milliseconds <= MAX_TIMESTAMP)
+    is_whole(text) && text.parse::<i64>().is_ok_and(|milliseconds| milliseconds <= MAX_TIMESTAMP)
+}
+
+/// The whole number of 64 bits that a number of JSON stands for: `1.0` and `10e-1` are 1 to whoever reads them.
+fn whole(number: &str) -> Option<i64> {
+    // What ends otherwise is one of the literals, or nothing.
+    number.bytes().next_back().filter(u8::is_ascii_digit)?;
+    let (sign, number) = number.strip_prefix('-').map_or(("", number), |number| ("-", number));
+    let (number, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (before, after) = number.split_once('.').unwrap_or((number, ""));
+    let digits = format!("{before}{after}");
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return Some(0);
+    }
+    let zeros = i64::try_from(digits.len().checked_sub(significant.len())?).ok()?;
+    let shift = i64::try_from(after.len()).ok()?;
+    let zeros = exponent.parse::<i64>().ok()?.checked_add(zeros)?.checked_sub(shift)?;
+    // More zeros than those of 10^18 do not fit.
+    let zeros = usize::try_from(zeros).ok().filter(|zeros| *zeros <= 18)?;
+    format!("{sign}{significant}{}", "0".repeat(zeros)).parse().ok()
 }
 
 /// The shape of a time in Beijing.
 const SHAPE: &str = "0000-00-00 00:00:00";
 
 /// A time in Beijing, `yyyy-MM-dd HH:mm:ss` with or without a fraction, as RFC 3339; `None` if it is not a real one.
+/// What is that already stays so.
 pub(super) fn rfc3339(text: &str) -> Option<String> {
+    let done = text.strip_suffix("+08:00").and_then(|text| text.split_once('T'));
+    let spaced = done.map(|(date, time)| format!("{date} {time}"));
+    let text = spaced.as_deref().unwrap_or(text);
     let (seconds, fraction) = text.split_at_checked(SHAPE.len())?;
     let is_shaped = seconds.bytes().zip(SHAPE.bytes()).all(|(byte, shape)| match shape {
         b'0' => byte.is_ascii_digit(),
@@ -236,9 +273,9 @@ mod tests {
         }
 
         #[test]
-        fn milliseconds_become_a_number_up_to_the_year_9999(milliseconds in any::<u64>()) {
+        fn milliseconds_become_a_number_up_to_the_year_9999(milliseconds in any::<i64>()) {
             let digits = milliseconds.to_string();
-            let is_one = milliseconds <= MAX_TIMESTAMP;
+            let is_one = (0..=MAX_TIMESTAMP).contains(&milliseconds);
             prop_assert_eq!(text(&digits, &FieldType::TimestampMs).is_ok(), is_one);
             prop_assert_eq!(token(&digits, &FieldType::TimestampMs).is_ok(), is_one);
         }
@@ -252,6 +289,7 @@ mod tests {
             let written = beijing.strftime("%Y-%m-%d %H:%M:%S").to_string() + &fraction;
             let time = rfc3339(&written).unwrap();
             prop_assert_eq!(time.parse::<jiff::Timestamp>().unwrap().as_second(), second);
+            prop_assert_eq!(rfc3339(&time), Some(time.clone()));
             prop_assert_eq!(time, written.replace(' ', "T") + "+08:00");
         }
 
@@ -268,6 +306,35 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_whole_however_it_is_written_becomes_an_integer() {
+        for (number, expected) in [
+            ("1.0", Some(1)),
+            ("-1.50e1", Some(-15)),
+            ("10e-1", Some(1)),
+            ("0.00", Some(0)),
+            ("-0.0e5", Some(0)),
+            ("1E+18", Some(1_000_000_000_000_000_000)),
+            ("9223372036854775807.0", Some(i64::MAX)),
+            ("-922337203685477580.8e1", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("1e19", None),
+            ("1.5", None),
+            ("1e-1", None),
+            ("true", None),
+            ("false", None),
+            ("null", None),
+            ("", None),
+        ] {
+            assert_eq!(whole(number), expected, "{number}");
+            let typed = token(number, &FieldType::Integer);
+            assert_eq!(typed, expected.map(Typed::Number).ok_or(Breach::NotAnInteger), "{number}");
+        }
+        assert_eq!(token("-0", &FieldType::TimestampMs), Ok(Typed::Number(0)));
+        assert_eq!(token("-1.0", &FieldType::TimestampMs), Err(Breach::NotATimestamp));
+        assert_eq!(text("1.0", &FieldType::Integer), Err(Breach::NotAnInteger));
+    }
+
+    #[test]
     fn times_that_are_not_real_are_none() {
         for time in [
             "2017-02-29 00:00:00",
@@ -277,6 +344,11 @@ mod tests {
             "2017-12-25 22:00:52.",
             "2017-12-25 22:00:52.1234567890",
             "2017-12-25 22:00:52Z",
+            "2017-12-25 22:00:52+08:00",
+            "2017-12-25T22:00:52+09:00",
+            "2017-02-29T22:00:52+08:00",
+            "2017-12-25 T22:00:52+08:00",
+            "T+08:00",
             "2017-12-25 22:00",
             "+017-12-25 22:00:52",
             "2017-12-25 22:00:5二",

@@ -56,7 +56,7 @@ fn a_cloud_event_in_structured_mode_is_one_object() {
         got.text(),
         format!(
             "{{\"specversion\":\"1.0\",\"id\":\"{NOTIFY_ID}\",\"source\":\"urn:alipay:app:{APP_ID}\",\"type\":\"{METHOD}\",\
-             \"time\":\"{time:.3}\",\"datacontenttype\":\"application/json\",\"dataschema\":\"urn:alipay:schema:{METHOD}\",\
+             \"time\":\"{time:.3}\",\"datacontenttype\":\"application/json\",\"dataschema\":\"urn:alipay:schema:{METHOD}#/properties/biz_content\",\
              \"data\":{CONTENT}}}"
         )
     );
@@ -76,7 +76,10 @@ fn a_cloud_event_in_binary_mode_is_its_content_with_headers() {
     assert_eq!(
         headers(&got, "ce-"),
         [
-            ("ce-dataschema", "urn:alipay:schema:alipay.open.mini.icp.faceauth.completed"),
+            (
+                "ce-dataschema",
+                "urn:alipay:schema:alipay.open.mini.icp.faceauth.completed#/properties/biz_content"
+            ),
             ("ce-id", NOTIFY_ID),
             ("ce-source", "urn:alipay:app:2014060600164699"),
             ("ce-specversion", "1.0"),
@@ -95,7 +98,7 @@ fn the_schema_of_data_is_named_for_messages_of_the_catalogue_alone() {
             let in_body = got.json().get("dataschema").map(|schema| schema.as_str().unwrap().to_owned());
             in_body.or(got.header("ce-dataschema").map(ToOwned::to_owned))
         };
-        let named = Some(format!("urn:alipay:schema:{METHOD}"));
+        let named = Some(format!("urn:alipay:schema:{METHOD}#/properties/biz_content"));
         assert_eq!(schema(Notification::unsigned()), named, "{format}");
         let mismatch = CONTENT.replace("\"success\"", "\"perhaps\"");
         assert_eq!(schema(Notification::unsigned().set("biz_content", mismatch)), named, "{format}");
