@@ -46,7 +46,11 @@ flood: build ## the release binary under floods at full size, and the table of w
 
 timing: build ## how long the release binary takes for each 403, interleaved on one connection
 	TIMING_ROUNDS=20000 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
-		$(CARGO) test --locked --test timing messages -- --nocapture
+		$(CARGO) test --locked --test timing -- --nocapture
+
+messages: ## renew docs/messages.md from the catalogue
+	$(CARGO) run --locked -- schema --format markdown > $(TARGET)/messages.md
+	@mkdir -p docs && mv $(TARGET)/messages.md docs/messages.md
 
 fmt: ## format the code
 	$(CARGO) fmt
