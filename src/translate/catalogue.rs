@@ -39,7 +39,11 @@ impl Catalogue {
 
     /// Adds the message that the TOML `text` describes; `file` is its name for the errors, of which all are reported.
     pub fn add(&mut self, file: &str, text: &str) -> Result<(), Vec<CatalogueError>> {
-        let message = file::parse(file, text, |naming, name| self.find(naming, name).is_some())?;
+        // Whichever parameter names it: a schema is known by the name alone.
+        let is_taken = |name: &str| {
+            [Naming::MsgMethod, Naming::NotifyType].iter().any(|naming| self.find(*naming, name).is_some())
+        };
+        let message = file::parse(file, text, is_taken)?;
         let by_name = match message.naming {
             Naming::MsgMethod => &mut self.by_msg_method,
             Naming::NotifyType => &mut self.by_notify_type,

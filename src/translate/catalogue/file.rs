@@ -20,7 +20,7 @@ use crate::translate::violation::{Place, Violations};
 pub(super) fn parse(
     file: &str,
     text: &str,
-    is_taken: impl Fn(Naming, &str) -> bool,
+    is_taken: impl Fn(&str) -> bool,
 ) -> Result<Message, Vec<CatalogueError>> {
     let mut mistakes = Mistakes { file, text, found: Vec::new() };
     let written: MessageFile = match toml::from_str(text) {
@@ -118,11 +118,7 @@ impl TypeName {
 }
 
 impl MessageFile {
-    fn message(
-        self,
-        is_taken: impl Fn(Naming, &str) -> bool,
-        mistakes: &mut Mistakes<'_>,
-    ) -> Option<Message> {
+    fn message(self, is_taken: impl Fn(&str) -> bool, mistakes: &mut Mistakes<'_>) -> Option<Message> {
         let (naming, name) = match (self.msg_method, self.notify_type) {
             (Some(name), None) => (Naming::MsgMethod, name),
             (None, Some(name)) => (Naming::NotifyType, name),
@@ -334,7 +330,7 @@ fn check_parameters(fields: Option<&Fields>, mistakes: &mut Mistakes<'_>) {
 fn check_name(
     naming: Naming,
     name: &Spanned<String>,
-    is_taken: impl Fn(Naming, &str) -> bool,
+    is_taken: impl Fn(&str) -> bool,
     mistakes: &mut Mistakes<'_>,
 ) {
     let (line, name) = (name.span().start, name.get_ref());
@@ -342,7 +338,7 @@ fn check_name(
     if !is_plain || name.is_empty() || name.len() > 100 {
         let parameter = naming.parameter();
         mistakes.add(line, &format!("{parameter} is 1 to 100 letters, digits, dots and underscores"));
-    } else if is_taken(naming, name) {
+    } else if is_taken(name) {
         mistakes.add(line, &format!("{name} is described by another file already: remove one of them"));
     }
 }
@@ -449,6 +445,15 @@ required = false
         insta::assert_snapshot!(errors[0],
             @"other.toml:1: a.b is described by another file already: remove one of them");
         assert_eq!(catalogue.methods().len(), 1);
+    }
+
+    #[test]
+    fn a_name_is_taken_whichever_parameter_it_stands_in() {
+        let mut catalogue = Catalogue::default();
+        catalogue.add("my.toml", GOOD).unwrap();
+        let errors = catalogue.add("flat.toml", "notify_type = 'a.b'").unwrap_err();
+        insta::assert_snapshot!(errors[0],
+            @"flat.toml:1: a.b is described by another file already: remove one of them");
     }
 
     #[test]
