@@ -219,7 +219,9 @@ impl FromIterator<(String, ContentKey)> for ContentKeys {
 /// The one refusal of what cannot be decrypted, or is no JSON object once it was: which of them is told to nobody, lest
 /// it tell somebody of the key.
 pub(super) fn does_not_fit() -> Rejection {
-    Reason::EncryptedContent.because("the key in content_key_file does not fit")
+    Reason::EncryptedContent.because(
+        "the key in content_key_file does not fit, or what it decrypts is not a JSON object in its charset",
+    )
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use super::*;
 use crate::translate::cipher::ContentKey;
 
 const KEY: [u8; 16] = *b"the key of tests";
-const DOES_NOT_FIT: &str = "the key in content_key_file does not fit";
+const DOES_NOT_FIT: &str =
+    "the key in content_key_file does not fit, or what it decrypts is not a JSON object in its charset";
 
 fn encrypt(text: &[u8]) -> Vec<u8> {
     cbc::Encryptor::<Aes128>::new(&KEY.into(), &[0; 16].into()).encrypt_padded_vec::<Pkcs7>(text)
