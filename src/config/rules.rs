@@ -7,6 +7,7 @@ use super::finding::{Finding, Place};
 use super::reader::{Problem, Reader};
 use super::source::{Source, quote};
 use super::{Config, UpstreamUrl};
+use crate::verify::SignedForm;
 
 /// When Alipay's last delivery comes is 24 h 22 min after the first; the next full hour is the least that is sound.
 const ALL_DELIVERIES: Duration = Duration::from_hours(25);
@@ -42,6 +43,11 @@ pub(super) fn check(reader: &mut Reader<'_>, config: &Config) {
         let remedy = "add an [[apps]] with its app_id and Alipay's public key";
         let what = "no app is configured: every notification is refused, and /readyz stays 503";
         reader.warn(None, "apps", Problem::new(what, remedy));
+    }
+    if config.policy.forms == [SignedForm::V2] {
+        let what = "refuses every trade: flat notifications are signed in form v1, all but a few kinds";
+        let remedy = "write \"auto\", unless only messages come here";
+        reader.warn(reader.place("verify", "form"), "verify.form", Problem::new(what, remedy));
     }
     if config.policy.allow_sha1 {
         let what = "SHA-1 and keys of 1,024 bits are allowed; many merchants share such a key";
