@@ -21,7 +21,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use self::catalogue::Catalogue;
+use self::catalogue::{Catalogue, ContentPlace, Naming};
 use self::cipher::ContentKeys;
 use self::envelope::{Content, Envelope};
 pub(crate) use self::envelope::{NOTIFY_TIME, NOTIFY_TYPE, OPTIONAL};
@@ -30,6 +30,7 @@ pub(crate) use self::typed::MAX_TIMESTAMP;
 pub use self::violation::{Breach, Violation};
 use self::violation::{Place, Violations};
 use crate::rejection::{Reason, Rejection};
+use crate::verify::kind::Kind;
 use crate::verify::{SignedForm, Verified};
 
 /// What becomes of a genuine notification that breaks its schema; `translate.on_mismatch`.
@@ -95,8 +96,20 @@ impl Translator {
     /// table of fields is complete, it is reported as well.
     #[expect(clippy::needless_pass_by_value, reason = "no notification becomes two events")]
     pub fn translate(&self, verified: Verified) -> Result<Event, Rejection> {
-        let envelope = Envelope::read(&verified, &self.content_keys)?;
-        let message = self.catalogue.find(envelope.naming, &envelope.name);
+        let naming = match verified.kind() {
+            Kind::Message => Naming::MsgMethod,
+            Kind::Flat => Naming::NotifyType,
+            Kind::GatewayCheck => return Err(Reason::Internal.because("a gateway check is no event")),
+        };
+        let name = verified.form().get(naming.parameter()).and_then(|name| str::from_utf8(name).ok());
+        let message = name.and_then(|name| self.catalogue.find(naming, name));
+        // What no file describes has its content in biz_content if it has one.
+        let place = match message {
+            Some((_, message)) => message.content,
+            None if verified.form().get("biz_content").is_some() => ContentPlace::BizContent,
+            None => ContentPlace::Parameters,
+        };
+        let envelope = Envelope::read(&verified, naming, place, &self.content_keys)?;
         if message.is_none() && self.unknown_methods == UnknownMethods::Fail {
             return Err(Reason::UnknownMethod.into());
         }

@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use self::envelope::Claims;
 use self::key::{Hash, PublicKey};
 use self::keyring::Keyring;
-use self::kind::{Kind, Parameters};
+use self::kind::{Kind, KnownParameters};
 use self::signed_text::{Empties, digest};
 use crate::receive::Received;
 use crate::receive::form::Form;
@@ -57,7 +57,7 @@ pub struct Policy {
     /// How far in the future `utc_timestamp` may lie; `verify.max_skew`.
     pub max_skew: Duration,
     /// The parameters that mean something, so that no free text may be read as one of them.
-    pub parameters: Arc<Parameters>,
+    pub parameters: Arc<KnownParameters>,
 }
 
 /// A notification that is Alipay's: each of its parameters was signed with a key of its app.

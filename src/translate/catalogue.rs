@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::json;
 use super::violation::{Place, Violations};
-use crate::verify::kind::Parameters;
+use crate::verify::kind::KnownParameters;
 
 /// The files in `messages/`: their names and texts, in alphabetical order.
 const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/messages.rs"));
@@ -64,9 +64,9 @@ impl Catalogue {
     }
 
     /// The parameters of all flat notifications, and whether each is free text.
-    pub fn parameters(&self) -> Parameters {
+    pub fn parameters(&self) -> KnownParameters {
         let flat = self.messages.iter().filter(|message| message.content == ContentPlace::Parameters);
-        Parameters::new(flat.flat_map(|message| {
+        KnownParameters::new(flat.flat_map(|message| {
             let fields = message.fields.iter().flat_map(Fields::iter);
             fields.map(|field| (&*message.name, &*field.name, field.kind.is_free_text()))
         }))
@@ -294,9 +294,10 @@ pub enum FieldType {
 }
 
 impl FieldType {
-    /// Whether people or merchants write it.
+    /// Whether people or merchants write it, or something in it. What is no text but JSON holds such texts, and a part
+    /// of JSON is no JSON.
     fn is_free_text(&self) -> bool {
-        matches!(self, Self::Text { free_text: true, .. })
+        matches!(self, Self::Text { free_text: true, .. } | Self::Json { .. })
     }
 }
 
