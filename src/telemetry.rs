@@ -19,7 +19,7 @@ use crate::deliver::trace::TraceContext;
 use crate::receive::Received;
 use crate::rejection::{Answer, Reason, Rejection, Severity};
 use crate::translate::Event;
-use crate::verify::envelope::{is_app_id, is_msg_method, is_notify_id};
+use crate::verify::envelope::{is_app_id, is_flat_notify_id, is_msg_method};
 use crate::verify::{SignedForm, Verified};
 
 /// What is known of one notification, gathered on its way; the log line that it will be.
@@ -67,11 +67,11 @@ impl Line {
         };
         self.bytes = received.bytes;
         self.app_id = claim("app_id", is_app_id);
-        self.notify_id = claim("notify_id", is_notify_id);
-        self.msg_method = claim("msg_method", is_msg_method);
+        self.notify_id = claim("notify_id", is_flat_notify_id);
+        self.msg_method = claim("msg_method", is_msg_method).or_else(|| claim("notify_type", is_msg_method));
     }
 
-    /// Notes the form in which the signature held, and for which app, which a gateway check has only in its content.
+    /// Notes the form in which the signature held, and for which app, which not every kind says in `app_id`.
     pub fn verified(&mut self, verified: &Verified) {
         self.app_id.get_or_insert_with(|| verified.app_id().to_owned());
         self.form = Some(verified.signed_form());

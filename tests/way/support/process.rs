@@ -1,9 +1,12 @@
 //! The built binary, as its users run it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use super::client::Client;
 use super::upstream::Upstream;
@@ -16,13 +19,16 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A process that runs `run`.
+/// How long a line of the log, and the end, may take to come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A process that runs `run`; it is gone when this is.
 pub(crate) struct Running {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Receiver<String>,
     pub(crate) address: String,
     pub(crate) upstream: Upstream,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Running {
@@ -34,8 +40,10 @@ impl Running {
         let text = config(&format!("http://{}/app", upstream.address), settings);
         fs::write(folder.path().join("sidecar.toml"), text).unwrap();
         let mut child = command(folder.path(), &["run"]).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut running = Self { child, lines, address: String::new(), upstream, folder };
+        let log = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut running = Self { child, lines, address: String::new(), upstream, _folder: folder };
         let listening = running.line("listening");
         running.address = listening["address"].as_str().unwrap().to_owned();
         running
@@ -45,7 +53,7 @@ impl Running {
     #[track_caller]
     pub(crate) fn line(&mut self, event: &str) -> serde_json::Value {
         loop {
-            let line = self.lines.next().expect("the log ended").unwrap();
+            let line = self.lines.recv_timeout(PATIENCE).expect("another line of the log");
             let line: serde_json::Value = serde_json::from_str(&line).unwrap();
             if line["event"] == event {
                 return line;
@@ -67,12 +75,21 @@ impl Running {
     /// Waits for the end, and returns the rest of the log with it.
     pub(crate) fn end(mut self) -> (ExitStatus, Vec<String>) {
         let mut lines = Vec::new();
-        for line in self.lines.by_ref() {
-            lines.push(line.unwrap());
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Disconnected) => return (self.child.wait().unwrap(), lines),
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {lines:#?}"),
+            }
         }
-        let status = self.child.wait().unwrap();
-        drop(self.folder);
-        (status, lines)
+    }
+}
+
+impl Drop for Running {
+    /// What a failed test leaves behind would hold its output open.
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
