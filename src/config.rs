@@ -18,6 +18,7 @@ mod source;
 mod upstream;
 mod value;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use tracing::Level;
 use crate::confirm::Answers;
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
+use crate::translate::charset::Charset;
 use crate::translate::cipher::ContentKeys;
 use crate::translate::mini_apps::MiniApps;
 pub use crate::translate::{OnMismatch, UnknownMethods};
@@ -175,6 +177,11 @@ impl Config {
     /// The mini programs that the apps allow, for the translation.
     pub fn mini_apps(&self) -> MiniApps {
         self.apps.iter().map(|app| (app.app_id.clone(), app.mini_app_ids.clone())).collect()
+    }
+
+    /// The charsets of the apps' notifications that name none, for the translation.
+    pub fn charsets(&self) -> HashMap<String, Charset> {
+        self.apps.iter().filter_map(|app| Some((app.app_id.clone(), app.charset?))).collect()
     }
 
     /// What is to be said about the keys at this time, above all about the dates of their certificates.

@@ -102,7 +102,8 @@ impl Server {
                 translator: Arc::new(
                     Translator::new(catalogue, on_mismatch, unknown_methods)
                         .with_content_keys(config.content_keys.clone())
-                        .with_mini_apps(config.mini_apps()),
+                        .with_mini_apps(config.mini_apps())
+                        .with_charsets(config.charsets()),
                 ),
                 idle: Idle::new(workers),
                 config: Arc::new(config),

@@ -4,7 +4,7 @@
 //! the body that the upstream gets. No part of it comes from anywhere but the signed parameters.
 
 pub mod catalogue;
-pub(crate) mod charset;
+pub mod charset;
 pub mod cipher;
 mod envelope;
 mod json;
@@ -15,6 +15,7 @@ mod violation;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::catalogue::{Catalogue, ContentPlace, Naming};
+use self::charset::Charset;
 use self::cipher::ContentKeys;
 use self::envelope::{Content, Envelope};
 pub(crate) use self::envelope::{NOTIFY_TIME, NOTIFY_TYPE, OPTIONAL};
@@ -59,6 +61,7 @@ pub struct Translator {
     unknown_methods: UnknownMethods,
     content_keys: ContentKeys,
     mini_apps: MiniApps,
+    charsets: HashMap<String, Charset>,
 }
 
 impl Translator {
@@ -70,6 +73,7 @@ impl Translator {
             unknown_methods,
             content_keys: ContentKeys::default(),
             mini_apps: MiniApps::default(),
+            charsets: HashMap::new(),
         }
     }
 
@@ -83,6 +87,12 @@ impl Translator {
     #[must_use]
     pub fn with_mini_apps(self, mini_apps: MiniApps) -> Self {
         Self { mini_apps, ..self }
+    }
+
+    /// The same, but with the charsets of the apps whose notifications name none; UTF-8 without one.
+    #[must_use]
+    pub fn with_charsets(self, charsets: HashMap<String, Charset>) -> Self {
+        Self { charsets, ..self }
     }
 
     /// The messages that it knows.
@@ -109,7 +119,8 @@ impl Translator {
             None if verified.form().get("biz_content").is_some() => ContentPlace::BizContent,
             None => ContentPlace::Parameters,
         };
-        let envelope = Envelope::read(&verified, naming, place, &self.content_keys)?;
+        let charset = self.charset(&verified)?;
+        let envelope = Envelope::read(&verified, naming, place, charset, &self.content_keys)?;
         if message.is_none() && self.unknown_methods == UnknownMethods::Fail {
             return Err(Reason::UnknownMethod.into());
         }
@@ -158,6 +169,17 @@ impl Translator {
             // What a delivery holds is counted by its length, so there is no more of it.
             body: body.into_boxed_slice().into(),
         })
+    }
+}
+
+impl Translator {
+    /// The charset of a notification: the signed one. Where none is named, as in the old partner API, its app's.
+    fn charset(&self, verified: &Verified) -> Result<Charset, Rejection> {
+        match verified.form().get("charset") {
+            Some(name) => Charset::named(name)
+                .ok_or_else(|| Reason::MalformedParameter.because("charset: not a charset of the list")),
+            None => Ok(self.charsets.get(verified.app_id()).copied().unwrap_or(Charset::Utf8)),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
             "content_key_file",
             "app_private_key_file",
             "mini_app_ids",
+            "charset",
         ],
     ),
     ("verify", &["form", "allow_sha1", "max_age", "max_skew"]),

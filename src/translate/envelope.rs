@@ -63,21 +63,17 @@ pub(crate) const NOTIFY_TYPE: &str = "notify_type";
 pub(crate) const NOTIFY_TIME: &str = "notify_time";
 
 impl<'f> Envelope<'f> {
-    /// Finds and decodes the parameters of a notification that `naming` names and whose content stands at `place`;
-    /// encrypted content is decrypted with the app's key of `content_keys`.
+    /// Finds and decodes the parameters of a notification that `naming` names, whose content stands at `place`, and whose
+    /// bytes are text in `charset`; encrypted content is decrypted with the app's key of `content_keys`.
     pub(super) fn read(
         verified: &'f Verified,
         naming: Naming,
         place: ContentPlace,
+        charset: Charset,
         content_keys: &ContentKeys,
     ) -> Result<Self, Rejection> {
         let (form, kind) = (verified.form(), verified.kind());
         let has_content = place == ContentPlace::BizContent;
-        // The old partner API names no charset. Its text is taken for UTF-8 or for nothing, since GBK is guesswork.
-        let unnamed: Option<&[u8]> = if kind == Kind::Flat { Some(b"utf-8") } else { None };
-        let charset = form.get("charset").or(unnamed).ok_or_else(|| missing("charset"))?;
-        let charset =
-            Charset::named(charset).ok_or_else(|| malformed("charset", "not a charset of the list"))?;
         let [mut notify_id, mut msg_method, mut app_id, mut version, mut utc_timestamp, mut biz_content] =
             [const { None }; 6];
         let mut optional = [const { None }; OPTIONAL.len()];

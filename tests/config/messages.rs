@@ -96,6 +96,8 @@ fn files_of_the_catalogue_are_read_with_the_configuration() {
         name those that are allowed, or remove the key to allow all
     messages.toml:12:17  apps[1].mini_app_ids[0]  "mini" is not an app_id
         write its 1 to 20 digits as the console shows them
+    messages.toml:13:11  apps[1].charset  "utf-16" is no charset of a notification
+        write "UTF-8", "GBK", "GB2312" or "GB18030"
     "#);
 }
 

@@ -206,8 +206,15 @@ fn the_old_partner_api_is_for_the_seller_where_its_hash_is_allowed() {
     way.post(&old("RSA2").set("seller_id", OTHER_APP_ID).signed(Form::V1, key())).is(403, "fail");
     way.post(&old("RSA2").without("seller_id").signed(Form::V1, key())).is(400, "fail");
     // Bytes that are no UTF-8 are not guessed at.
-    way.post(&old("RSA2").set("subject", b"\xc8\xcb").signed(Form::V1, key())).is(400, "fail");
+    let in_gbk = old("RSA2").set("subject", b"\xc8\xcb").signed(Form::V1, key());
+    way.post(&in_gbk).is(400, "fail");
     assert_eq!(way.count("malformed_text"), 1);
+    let way = Way::with(&[("apps", "charset = \"GBK\"")]);
+    way.post(&in_gbk).is(200, "success");
+    assert!(way.upstream.got().text().contains("\"subject\":\"人\""));
+    // What names its charset is read in that.
+    way.post(&flat("trade_status_sync", &[("subject", "人")]).signed(Form::V1, key())).is(200, "success");
+    assert!(way.upstream.got().text().contains("\"subject\":\"人\""));
 }
 
 /// The signature over `text` by RSA with SHA-1.
