@@ -20,7 +20,7 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// How long a line of the log, and the end, may take to come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A process that runs `run`; it is gone when this is.
 pub(crate) struct Running {
