@@ -15,7 +15,14 @@ use crate::translate::catalogue::ContentPlace;
 use crate::translate::{Event, OnMismatch, Schema, Translator, UnknownMethods};
 use crate::verify::{SignedForm, Verified};
 
-/// Every type, every place of one, and two groups.
+/// What parameters alone may be: percent-encoded.
+const ENCODED: &str = r#"
+notify_type = "test_encoded"
+complete = true
+fields = [{ name = "encoded", type = "string", max_length = 6, encoded = true, required = false }]
+"#;
+
+/// Every type in JSON, every place of one, and two groups.
 const EVERYTHING: &str = r#"
 msg_method = "test.everything"
 complete = true
@@ -23,7 +30,6 @@ exactly_one_of = [["text", "short"], ["amount", "price"]]
 fields = [
   { name = "text", type = "string", required = false },
   { name = "short", type = "string", max_length = 3, required = false },
-  { name = "encoded", type = "string", max_length = 6, encoded = true, required = false },
   { name = "state", type = "enum", values = [{ spelling = "PAID" }, { spelling = "open" }], required = true },
   { name = "count", type = "integer", required = true },
   { name = "amount", type = "decimal", required = false },
@@ -47,6 +53,7 @@ fields = [
 
 fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::builtin().unwrap();
+    catalogue.add("test_encoded", ENCODED).unwrap();
     for (complete, name) in [("true", "test.everything"), ("false", "test.open")] {
         let text = EVERYTHING
             .replace("test.everything", name)
