@@ -3,88 +3,144 @@
 //! The files in `messages/` are compiled in, and those of the user join them. The format is documented at the top of
 //! `messages/alipay.open.mini.icp.faceauth.completed.toml`.
 
+mod builtin;
 mod file;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use self::builtin::{BUILTIN, Builtin};
 use super::json;
 use super::violation::{Place, Violations};
 use crate::verify::kind::Parameters;
-
-/// The files in `messages/`: their names and texts, in alphabetical order.
-const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 
 /// All kinds of messages that are known, each under its name: a `msg_method`, or the `notify_type` of a flat one.
 ///
 /// Finding one takes the same time however many there are. `Debug` prints names.
 #[derive(Default, Clone)]
 pub struct Catalogue {
-    messages: Vec<Message>,
-    by_msg_method: HashMap<String, usize>,
-    by_notify_type: HashMap<String, usize>,
+    entries: Vec<Entry>,
+    by_name: HashMap<Cow<'static, str>, usize>,
+}
+
+/// A message, and the file that describes it.
+#[derive(Clone)]
+enum Entry {
+    Builtin(&'static Builtin),
+    Own(Arc<Own>),
+}
+
+/// A message that a file of the user describes.
+struct Own {
+    message: Message,
+    file: String,
+    line: usize,
+}
+
+impl Entry {
+    fn name(&self) -> &str {
+        match self {
+            Self::Builtin(builtin) => builtin.name,
+            Self::Own(own) => &own.message.name,
+        }
+    }
+
+    fn naming(&self) -> Naming {
+        match self {
+            Self::Builtin(builtin) => builtin.naming,
+            Self::Own(own) => own.message.naming,
+        }
+    }
+
+    fn message(&self) -> &Message {
+        match self {
+            Self::Builtin(builtin) => builtin.message(),
+            Self::Own(own) => &own.message,
+        }
+    }
 }
 
 impl Catalogue {
-    /// The catalogue that is compiled in. It is parsed here, once, and fails only if one of its files is wrong.
-    pub fn builtin() -> Result<Self, Vec<CatalogueError>> {
-        let mut catalogue = Self::default();
-        for (name, text) in BUILTIN {
-            catalogue.add(name, text)?;
-        }
-        Ok(catalogue)
+    /// The catalogue that is compiled in. Each of its files is parsed when its message is first asked for.
+    pub fn builtin() -> Self {
+        let entries = BUILTIN.iter().map(Entry::Builtin).collect();
+        let by_name =
+            BUILTIN.iter().enumerate().map(|(index, builtin)| (builtin.name.into(), index)).collect();
+        Self { entries, by_name }
     }
 
     /// Adds the message that the TOML `text` describes; `file` is its name for the errors, of which all are reported.
     pub fn add(&mut self, file: &str, text: &str) -> Result<(), Vec<CatalogueError>> {
-        // Whichever parameter names it: a schema is known by the name alone.
-        let is_taken = |name: &str| {
-            [Naming::MsgMethod, Naming::NotifyType].iter().any(|naming| self.find(*naming, name).is_some())
-        };
-        let clash = |_: Naming, name: &str, _: bool| {
-            is_taken(name).then(|| format!("{name} is described by another file already: remove one of them"))
-        };
-        let (message, _) = file::parse(file, text, clash)?;
-        let by_name = match message.naming {
-            Naming::MsgMethod => &mut self.by_msg_method,
-            Naming::NotifyType => &mut self.by_notify_type,
-        };
-        by_name.insert(message.name.clone(), self.messages.len());
-        self.messages.push(message);
+        let clash = |_: Naming, name: &str, _: bool| self.entry(name).map(|(_, entry)| entry.clash());
+        let (message, line) = file::parse(file, text, clash)?;
+        self.by_name.insert(message.name.clone().into(), self.entries.len());
+        self.entries.push(Entry::Own(Arc::new(Own { message, file: file.to_owned(), line })));
         Ok(())
     }
 
     /// The names of all messages, in the order in which they were added, which is that of [`Catalogue::find`].
     pub fn methods(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.messages.iter().map(|message| &*message.name)
+        self.entries.iter().map(Entry::name)
     }
 
     /// All messages, in the order of [`Catalogue::methods`].
-    pub fn messages(&self) -> &[Message] {
-        &self.messages
+    pub fn messages(&self) -> impl ExactSizeIterator<Item = &Message> {
+        self.entries.iter().map(Entry::message)
     }
 
     /// The parameters of all flat notifications, and whether each is free text.
     pub fn parameters(&self) -> Parameters {
-        let flat = self.messages.iter().filter(|message| message.content == ContentPlace::Parameters);
-        Parameters::new(flat.flat_map(|message| {
-            let fields = message.fields.iter().flat_map(Fields::iter);
-            fields.map(|field| (&*message.name, &*field.name, field.kind.is_free_text()))
-        }))
+        Parameters::new(self.entries.iter().flat_map(Entry::parameters))
     }
 
     /// The message of that name, and the place it has among all.
     pub fn find(&self, naming: Naming, name: &str) -> Option<(usize, &Message)> {
-        let by_name = match naming {
-            Naming::MsgMethod => &self.by_msg_method,
-            Naming::NotifyType => &self.by_notify_type,
-        };
-        let index = *by_name.get(name)?;
-        Some((index, self.messages.get(index)?))
+        let (index, entry) = self.entry(name)?;
+        (entry.naming() == naming).then(|| (index, entry.message()))
+    }
+
+    /// What is known under a name, whichever parameter holds it: a schema is known by the name alone.
+    fn entry(&self, name: &str) -> Option<(usize, &Entry)> {
+        let index = *self.by_name.get(name)?;
+        Some((index, self.entries.get(index)?))
+    }
+}
+
+impl Entry {
+    /// Its fields, if they are parameters: the name of the message, that of the field, and whether it is free text.
+    fn parameters(&self) -> Vec<(&str, &str, bool)> {
+        match self {
+            Self::Builtin(Builtin { name, parameters, .. }) => {
+                parameters.iter().map(|(field, is_free_text)| (*name, *field, *is_free_text)).collect()
+            }
+            Self::Own(own) if own.message.content == ContentPlace::Parameters => {
+                let fields = own.message.fields.iter().flat_map(Fields::iter);
+                fields.map(|field| (self.name(), &*field.name, field.kind.is_free_text())).collect()
+            }
+            Self::Own(_) => Vec::new(),
+        }
+    }
+
+    /// What is wrong with one more file for its name.
+    fn clash(&self) -> String {
+        let name = self.name();
+        match self {
+            Self::Own(own) => {
+                format!("{name} is described at {}:{} too: keep one of them", own.file, own.line)
+            }
+            Self::Builtin(builtin) => {
+                format!(
+                    "{name} is described in {}, built in, which stays as it is: remove this file",
+                    builtin.file
+                )
+            }
+        }
     }
 }
 

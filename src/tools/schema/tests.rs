@@ -52,7 +52,7 @@ fields = [
 "#;
 
 fn catalogue() -> Catalogue {
-    let mut catalogue = Catalogue::builtin().unwrap();
+    let mut catalogue = Catalogue::builtin();
     catalogue.add("test_encoded", ENCODED).unwrap();
     for (complete, name) in [("true", "test.everything"), ("false", "test.open")] {
         let text = EVERYTHING
@@ -127,7 +127,7 @@ fn every_schema_is_one_of_the_draft() {
 
 #[test]
 fn every_example_validates_as_it_reaches_the_app() {
-    let builtin = Catalogue::builtin().unwrap();
+    let builtin = Catalogue::builtin();
     let translator = Translator::new(builtin, OnMismatch::Forward, UnknownMethods::Forward);
     for message in translator.catalogue().messages() {
         let event = event(&translator, message, &example(message), &[]);
@@ -245,7 +245,7 @@ fn the_schema_of_the_documented_example_reads_well() {
 
 #[test]
 fn every_message_that_is_known_is_found_and_a_slip_of_the_pen_leads_to_it() {
-    let catalogue = Catalogue::builtin().unwrap();
+    let catalogue = Catalogue::builtin();
     for name in catalogue.methods() {
         assert_eq!(find(&catalogue, name).unwrap().name, name);
         let slip = name.to_ascii_uppercase().replacen('.', "_", 1) + "x";
@@ -266,7 +266,7 @@ struct Judges {
 
 static JUDGES: LazyLock<Judges> = LazyLock::new(|| {
     let translator = translator();
-    let validators = translator.catalogue().messages().iter().map(validator).collect();
+    let validators = translator.catalogue().messages().map(validator).collect();
     Judges { translator, validators }
 });
 
@@ -276,7 +276,7 @@ proptest! {
     fn a_notification_is_typed_exactly_if_its_body_validates(seed in any::<u64>()) {
         let Judges { translator, validators } = &*JUDGES;
         let mut contents = Contents::new(seed);
-        for (message, validator) in translator.catalogue().messages().iter().zip(validators) {
+        for (message, validator) in translator.catalogue().messages().zip(validators) {
             let content = contents.of(message);
             let time = contents.time();
             let more: &[(&str, &str)] = match message.naming {

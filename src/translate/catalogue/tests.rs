@@ -11,16 +11,32 @@ fn every_file_in_messages_is_compiled_in() {
         .collect();
     found.sort();
     assert!(!found.is_empty());
-    let compiled_in: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
+    let compiled_in: Vec<&str> = BUILTIN.iter().map(|builtin| builtin.file).collect();
     assert_eq!(found, compiled_in);
 }
 
 #[test]
+fn every_file_compiled_in_is_sound_and_is_what_the_build_found_in_it() {
+    for builtin in &BUILTIN {
+        let message = builtin.parse().unwrap_or_else(|mistakes| panic!("{}", told(&mistakes)));
+        let file = builtin.file;
+        assert_eq!((builtin.naming, builtin.name), (message.naming, &*message.name), "{file}");
+        let is_flat = message.content == ContentPlace::Parameters;
+        let fields = message.fields.iter().filter(|_| is_flat).flat_map(Fields::iter);
+        let fields: Vec<(&str, bool)> =
+            fields.map(|field| (&*field.name, field.kind.is_free_text())).collect();
+        assert_eq!(builtin.parameters, fields, "{file}");
+    }
+    assert!(BUILTIN.iter().any(|builtin| !builtin.parameters.is_empty()));
+}
+
+#[test]
 fn every_file_compiled_in_is_named_for_its_message_and_documents_it() {
-    let catalogue = Catalogue::builtin().unwrap();
+    let catalogue = Catalogue::builtin();
     assert_eq!(catalogue.methods().len(), BUILTIN.len());
-    for (index, ((file, _), message)) in BUILTIN.iter().zip(catalogue.messages()).enumerate() {
-        assert_eq!(*file, format!("messages/{}.toml", message.name));
+    for (index, (builtin, message)) in BUILTIN.iter().zip(catalogue.messages()).enumerate() {
+        let file = builtin.file;
+        assert_eq!(file, format!("messages/{}.toml", message.name));
         assert!(is_told(&message.title), "{file}");
         assert!(message.source.is_some(), "{file}");
         assert_eq!(message.example.is_some(), message.fields.is_some(), "{file}");
@@ -60,7 +76,29 @@ fn is_documented(file: &str, name: &str, kind: &FieldType) {
 
 #[test]
 fn an_unknown_method_is_not_found() {
-    let catalogue = Catalogue::builtin().unwrap();
+    let catalogue = Catalogue::builtin();
     assert!(catalogue.find(Naming::MsgMethod, "alipay.open.mini.icp.faceauth.complete").is_none());
     assert!(catalogue.find(Naming::NotifyType, "alipay.open.mini.icp.faceauth.completed").is_none());
+}
+
+/// The mistakes, a line each.
+fn told(mistakes: &[CatalogueError]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// A message with one field.
+fn described(naming: &str, name: &str) -> String {
+    let field = "name = 'settle_no'\ntype = 'string'\nrequired = true";
+    format!("# Mine.\n{naming} = '{name}'\ncomplete = true\n[[fields]]\n{field}\n")
+}
+
+#[test]
+fn the_parameters_of_a_file_of_the_user_are_known() {
+    let mut catalogue = Catalogue::builtin();
+    let before = catalogue.entries.iter().flat_map(Entry::parameters).count();
+    catalogue.add("my.toml", &described("notify_type", "my_own_sync")).unwrap();
+    catalogue.add("mine.toml", &described("msg_method", "my.own.message")).unwrap();
+    let after: Vec<_> = catalogue.entries.iter().flat_map(Entry::parameters).collect();
+    assert_eq!(after.len(), before + 1);
+    assert_eq!(after.last(), Some(&("my_own_sync", "settle_no", false)));
 }

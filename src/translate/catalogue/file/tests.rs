@@ -46,7 +46,7 @@ fn a_method_that_another_file_describes_is_refused() {
     catalogue.add("my.toml", GOOD).unwrap();
     let errors = catalogue.add("other.toml", GOOD).unwrap_err();
     insta::assert_snapshot!(errors[0],
-        @"other.toml:1: a.b is described by another file already: remove one of them");
+        @"other.toml:1: a.b is described at my.toml:1 too: keep one of them");
     assert_eq!(catalogue.methods().len(), 1);
 }
 
@@ -56,7 +56,7 @@ fn a_name_is_taken_whichever_parameter_it_stands_in() {
     catalogue.add("my.toml", GOOD).unwrap();
     let errors = catalogue.add("flat.toml", "notify_type = 'a.b'").unwrap_err();
     insta::assert_snapshot!(errors[0],
-        @"flat.toml:1: a.b is described by another file already: remove one of them");
+        @"flat.toml:1: a.b is described at my.toml:1 too: keep one of them");
 }
 
 #[test]
