@@ -42,6 +42,7 @@ fn entry(file: &str, path: &str, text: &str) -> io::Result<String> {
     let Some((naming, name)) = name else {
         return Err(io::Error::other(format!("{file} has no line with its msg_method or notify_type")));
     };
+    let has_fields = text.lines().any(|line| line == "[[fields]]");
     let is_flat = naming == "NotifyType" && !text.lines().any(|line| line == "content = \"biz_content\"");
     // What stands above the first field is the message's own.
     let fields = text.split("\n[[fields]]\n").skip(1).filter(|_| is_flat).map(|field| {
@@ -53,7 +54,7 @@ fn entry(file: &str, path: &str, text: &str) -> io::Result<String> {
     });
     let parameters = fields.collect::<io::Result<String>>()?;
     Ok(format!(
-        "    Builtin::new({file:?}, Naming::{naming}, {name:?}, &[{parameters}], include_str!({path:?})),\n"
+        "    Builtin::new({file:?}, Naming::{naming}, {name:?}, {has_fields}, &[{parameters}], include_str!({path:?})),\n"
     ))
 }
 

@@ -76,11 +76,25 @@ impl Catalogue {
     }
 
     /// Adds the message that the TOML `text` describes; `file` is its name for the errors, of which all are reported.
+    ///
+    /// A name is described once. But where the catalogue that is compiled in knows no more than a name, a file
+    /// completes it: the message keeps its place, and its title unless the file has another.
     pub fn add(&mut self, file: &str, text: &str) -> Result<(), Vec<CatalogueError>> {
-        let clash = |_: Naming, name: &str, _: bool| self.entry(name).map(|(_, entry)| entry.clash());
-        let (message, line) = file::parse(file, text, clash)?;
-        self.by_name.insert(message.name.clone().into(), self.entries.len());
-        self.entries.push(Entry::Own(Arc::new(Own { message, file: file.to_owned(), line })));
+        let clash = |naming: Naming, name: &str, has_fields: bool| {
+            self.entry(name).and_then(|(_, entry)| entry.clash(naming, name, has_fields))
+        };
+        let (mut message, line) = file::parse(file, text, clash)?;
+        let own = |message| Entry::Own(Arc::new(Own { message, file: file.to_owned(), line }));
+        let index = self.by_name.get(&*message.name).copied();
+        if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
+            if message.title.both().is_empty() {
+                message.title = entry.message().title.clone();
+            }
+            *entry = own(message);
+        } else {
+            self.by_name.insert(message.name.clone().into(), self.entries.len());
+            self.entries.push(own(message));
+        }
         Ok(())
     }
 
@@ -127,19 +141,31 @@ impl Entry {
         }
     }
 
-    /// What is wrong with one more file for its name.
-    fn clash(&self) -> String {
-        let name = self.name();
-        match self {
+    /// What is wrong with one more file for its `name`, if anything is.
+    fn clash(&self, naming: Naming, name: &str, has_fields: bool) -> Option<String> {
+        let builtin = match self {
             Self::Own(own) => {
-                format!("{name} is described at {}:{} too: keep one of them", own.file, own.line)
+                return Some(format!(
+                    "{name} is described at {}:{} too: keep one of them",
+                    own.file, own.line
+                ));
             }
-            Self::Builtin(builtin) => {
-                format!(
-                    "{name} is described in {}, built in, which stays as it is: remove this file",
-                    builtin.file
-                )
-            }
+            Self::Builtin(builtin) => builtin,
+        };
+        let known = builtin.file;
+        if builtin.naming != naming {
+            let (right, wrong) = (builtin.naming.parameter(), naming.parameter());
+            Some(format!("{name} is a {right} in {known}, built in: write {right} in place of {wrong}"))
+        } else if builtin.has_fields {
+            Some(format!(
+                "{name} has its fields in {known}, built in, which stay as they are: remove this file"
+            ))
+        } else if !has_fields {
+            Some(format!(
+                "{name} is known without fields from {known}, built in: list them, or remove this file"
+            ))
+        } else {
+            None
         }
     }
 }

@@ -59,6 +59,8 @@ fn every_key_has_its_meaning() {
     assert_eq!(config.translate.on_mismatch, OnMismatch::Fail);
     assert_eq!(config.translate.unknown_methods, UnknownMethods::Fail);
     assert!(config.catalogue.find(Naming::MsgMethod, "my.own.message").is_some());
+    let (_, completed) = config.catalogue.find(Naming::MsgMethod, "alipay.trade.settle.fail").unwrap();
+    assert!(completed.fields.is_some());
     assert_eq!(config.apps[0].mini_app_ids, ["2021000000000003", "2021000000000004"]);
     assert_eq!(config.failure_status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!((config.log.level.to_string().as_str(), config.log.format), ("DEBUG", LogFormat::Text));

@@ -86,7 +86,7 @@ fn files_of_the_catalogue_are_read_with_the_configuration() {
     assert_snapshot!(refused("messages.toml"), @r#"
     messages.toml:2:37  translate.messages[1]  describes no message: ../messages/wrong.toml:4: the field "state" has the type enum, and no values: add that
         the format is documented at the top of messages/alipay.open.mini.icp.faceauth.completed.toml
-    messages.toml:2:63  translate.messages[2]  describes no message: ../messages/clash.toml:1: alipay.open.mini.icp.faceauth.completed is described in messages/alipay.open.mini.icp.faceauth.completed.toml, built in, which stays as it is: remove this file
+    messages.toml:2:63  translate.messages[2]  describes no message: ../messages/clash.toml:1: alipay.open.mini.icp.faceauth.completed has its fields in messages/alipay.open.mini.icp.faceauth.completed.toml, built in, which stay as they are: remove this file
         the format is documented at the top of messages/alipay.open.mini.icp.faceauth.completed.toml
     messages.toml:2:89  translate.messages[3]  "../messages/absent.toml" (../messages/absent.toml) cannot be read: No such file or directory (os error 2)
         relative paths start at the folder of the configuration file; check name and rights

@@ -15,6 +15,8 @@ pub(super) struct Builtin {
     pub(super) file: &'static str,
     pub(super) naming: Naming,
     pub(super) name: &'static str,
+    /// Whether more is known than its name.
+    pub(super) has_fields: bool,
     /// Its fields, if they are parameters, and whether each is free text.
     pub(super) parameters: &'static [(&'static str, bool)],
     text: &'static str,
@@ -26,10 +28,11 @@ impl Builtin {
         file: &'static str,
         naming: Naming,
         name: &'static str,
+        has_fields: bool,
         parameters: &'static [(&'static str, bool)],
         text: &'static str,
     ) -> Self {
-        Self { file, naming, name, parameters, text, message: OnceLock::new() }
+        Self { file, naming, name, has_fields, parameters, text, message: OnceLock::new() }
     }
 
     /// The message. The first use in the process parses the file, on the way of the notification that needs it: that

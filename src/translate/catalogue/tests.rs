@@ -21,6 +21,7 @@ fn every_file_compiled_in_is_sound_and_is_what_the_build_found_in_it() {
         let message = builtin.parse().unwrap_or_else(|mistakes| panic!("{}", told(&mistakes)));
         let file = builtin.file;
         assert_eq!((builtin.naming, builtin.name), (message.naming, &*message.name), "{file}");
+        assert_eq!(builtin.has_fields, message.fields.is_some(), "{file}");
         let is_flat = message.content == ContentPlace::Parameters;
         let fields = message.fields.iter().filter(|_| is_flat).flat_map(Fields::iter);
         let fields: Vec<(&str, bool)> =
@@ -90,6 +91,54 @@ fn told(mistakes: &[CatalogueError]) -> String {
 fn described(naming: &str, name: &str) -> String {
     let field = "name = 'settle_no'\ntype = 'string'\nrequired = true";
     format!("# Mine.\n{naming} = '{name}'\ncomplete = true\n[[fields]]\n{field}\n")
+}
+
+#[test]
+fn a_file_completes_a_message_that_is_built_in_with_its_name_alone() {
+    let mut catalogue = Catalogue::builtin();
+    let (count, name) = (catalogue.methods().len(), "alipay.trade.settle.fail");
+    let before =
+        catalogue.find(Naming::MsgMethod, name).map(|(index, message)| (index, message.title.both()));
+    catalogue.add("my.toml", &described("msg_method", name)).unwrap();
+    let (index, message) = catalogue.find(Naming::MsgMethod, name).unwrap();
+    assert_eq!(before, Some((index, message.title.both())));
+    assert!(message.fields.as_ref().is_some_and(|fields| fields.find("settle_no").is_some()));
+    assert_eq!(catalogue.methods().len(), count);
+    // Other catalogues know no more than before.
+    assert!(Catalogue::builtin().find(Naming::MsgMethod, name).unwrap().1.fields.is_none());
+    // And it is complete now.
+    insta::assert_snapshot!(
+        told(&catalogue.add("other.toml", &described("msg_method", name)).unwrap_err()),
+        @"other.toml:2: alipay.trade.settle.fail is described at my.toml:2 too: keep one of them"
+    );
+}
+
+#[test]
+fn a_file_that_completes_a_message_may_name_it_better() {
+    let mut catalogue = Catalogue::builtin();
+    let name = "alipay.trade.settle.fail";
+    let text =
+        described("msg_method", name).replace("complete", "title = { en = 'No settlement' }\ncomplete");
+    catalogue.add("my.toml", &text).unwrap();
+    assert_eq!(catalogue.find(Naming::MsgMethod, name).unwrap().1.title.both(), "No settlement");
+}
+
+#[test]
+fn a_clash_names_both_files_and_a_remedy_that_can_be_followed() {
+    let clash = |text: &str| told(&Catalogue::builtin().add("my.toml", text).unwrap_err());
+    insta::assert_snapshot!([
+        clash(&described("msg_method", "alipay.open.mini.icp.faceauth.completed")),
+        clash(&described("notify_type", "trade_status_sync")),
+        clash(&described("notify_type", "alipay.trade.settle.fail")),
+        clash(&described("msg_method", "trade_status_sync")),
+        clash("msg_method = 'alipay.trade.settle.fail'"),
+    ].join("\n"), @"
+    my.toml:2: alipay.open.mini.icp.faceauth.completed has its fields in messages/alipay.open.mini.icp.faceauth.completed.toml, built in, which stay as they are: remove this file
+    my.toml:2: trade_status_sync has its fields in messages/trade_status_sync.toml, built in, which stay as they are: remove this file
+    my.toml:2: alipay.trade.settle.fail is a msg_method in messages/alipay.trade.settle.fail.toml, built in: write msg_method in place of notify_type
+    my.toml:2: trade_status_sync is a notify_type in messages/trade_status_sync.toml, built in: write notify_type in place of msg_method
+    my.toml:1: alipay.trade.settle.fail is known without fields from messages/alipay.trade.settle.fail.toml, built in: list them, or remove this file
+    ");
 }
 
 #[test]
