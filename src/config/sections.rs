@@ -149,16 +149,7 @@ fn read_translate(reader: &mut Reader<'_>, folder: &Path) -> (Translate, Catalog
         &[("forward", OnMismatch::Forward), ("fail", OnMismatch::Fail)];
     const UNKNOWN_METHODS: &[(&str, UnknownMethods)] =
         &[("forward", UnknownMethods::Forward), ("fail", UnknownMethods::Fail)];
-    let mut catalogue = Catalogue::builtin().unwrap_or_else(|mistakes| {
-        for mistake in mistakes {
-            reader.error(
-                None,
-                "translate",
-                Problem::new(mistake.to_string(), "this version is broken: use another"),
-            );
-        }
-        Catalogue::default()
-    });
+    let mut catalogue = Catalogue::builtin();
     let mut section = reader.section("translate");
     section.list("messages", Vec::new(), |written| messages::add(written, folder, &mut catalogue));
     let translate = Translate {

@@ -59,6 +59,8 @@ fn every_key_has_its_meaning() {
     assert_eq!(config.translate.on_mismatch, OnMismatch::Fail);
     assert_eq!(config.translate.unknown_methods, UnknownMethods::Fail);
     assert!(config.catalogue.find(Naming::MsgMethod, "my.own.message").is_some());
+    let (_, completed) = config.catalogue.find(Naming::MsgMethod, "alipay.trade.settle.fail").unwrap();
+    assert!(completed.fields.is_some());
     assert_eq!(config.apps[0].mini_app_ids, ["2021000000000003", "2021000000000004"]);
     assert_eq!(config.charsets().len(), 1);
     assert_eq!(config.failure_status, StatusCode::SERVICE_UNAVAILABLE);
@@ -67,7 +69,7 @@ fn every_key_has_its_meaning() {
     let [_, second] = config.apps.as_slice() else { panic!("two apps") };
     assert_eq!(second.keys[0].source, KeySource::File("../keys/test-b.crt".to_owned()));
     assert!(second.content_key.is_some() && second.answer.is_some());
-    assert_eq!((second.keys[1].source.clone(), second.keys[1].place.line), (KeySource::Inline, 33));
+    assert_eq!((second.keys[1].source.clone(), second.keys[1].place.line), (KeySource::Inline, 32));
 }
 
 #[test]
