@@ -5,6 +5,7 @@
 
 pub mod log;
 pub mod metrics;
+mod process;
 mod sampler;
 
 use std::net::SocketAddr;

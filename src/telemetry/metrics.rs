@@ -10,6 +10,7 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, opts,
 };
 
+use super::process::Process;
 use super::{Verdict, log};
 use crate::deliver::InFlight;
 use crate::verify::SignedForm;
@@ -34,6 +35,7 @@ pub struct Metrics {
     in_flight_gauge: IntGauge,
     in_flight_bytes_gauge: IntGauge,
     connections_gauge: IntGauge,
+    process: Process,
     in_flight: InFlight,
     connections: Arc<AtomicUsize>,
 }
@@ -57,8 +59,10 @@ impl Metrics {
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
         };
+        let registry = Registry::new();
         let metrics = Self {
-            registry: Registry::new(),
+            process: Process::register(&registry)?,
+            registry,
             by_outcome: (0..Verdict::COUNT.saturating_mul(methods.len())).map(|_| OnceLock::new()).collect(),
             methods,
             forms: [SignedForm::V1, SignedForm::V2].map(|form| forms.with_label_values(&[form.label()])),
@@ -166,6 +170,7 @@ impl Metrics {
         self.in_flight_gauge.set(gauge(self.in_flight.count()));
         self.in_flight_bytes_gauge.set(gauge(self.in_flight.bytes()));
         self.connections_gauge.set(gauge(self.connections.load(Ordering::Relaxed)));
+        self.process.refresh();
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
