@@ -18,4 +18,5 @@ mod kinds;
 mod lifecycle;
 mod process;
 mod shapes;
+mod spans;
 mod upstream;
