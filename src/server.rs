@@ -151,6 +151,8 @@ impl Server {
             if poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready())).await {
                 return Ok(());
             }
+            // Less than the machine has processors where a cgroup or an affinity says so.
+            info!(event = "workers", workers = self.workers, "one for each processor that may be used");
             let (ended, mut endings) = mpsc::channel(self.workers);
             let mut workers = Vec::new();
             for number in 0..self.workers {

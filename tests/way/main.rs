@@ -16,6 +16,7 @@ mod genuine;
 mod http;
 mod kinds;
 mod lifecycle;
+mod limits;
 mod process;
 mod shapes;
 mod spans;
