@@ -15,6 +15,7 @@ mod rules;
 mod secrets;
 mod sections;
 mod source;
+mod telemetry;
 mod upstream;
 mod value;
 
@@ -78,6 +79,8 @@ pub struct Config {
     pub failure_status: StatusCode,
     /// `[log]`.
     pub log: Log,
+    /// `[telemetry]`.
+    pub telemetry: Telemetry,
     /// What is allowed but deserves a look, in the order of the lines.
     pub warnings: Vec<Finding>,
     file: Arc<str>,
@@ -125,6 +128,13 @@ pub struct Log {
     pub level: Level,
     /// The format of a line.
     pub format: LogFormat,
+}
+
+/// What is told of notifications beside the log and the metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Where spans are posted to, if they are.
+    pub otlp_endpoint: Option<UpstreamUrl>,
 }
 
 /// The format of a log line.

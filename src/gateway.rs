@@ -19,6 +19,7 @@ use crate::receive::receive;
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::spans::Spans;
 use crate::telemetry::{Line, Telemetry};
 use crate::translate::Translator;
 use crate::verify::kind::Kind;
@@ -35,6 +36,8 @@ pub struct Shared {
     pub idle: Idle,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    /// Where spans go, if they go anywhere.
+    pub spans: Option<Spans>,
 }
 
 /// The rooms of one worker.
@@ -49,7 +52,7 @@ impl Gateway {
     pub fn new(shared: Shared, worker: usize) -> Result<Self, hyper::http::Error> {
         let upstream = shared.config.upstream.clone();
         let upstream = Upstream::new(upstream, worker, &shared.idle, shared.metrics.in_flight())?;
-        let telemetry = Telemetry::new(Arc::clone(&shared.metrics));
+        let telemetry = Telemetry::new(Arc::clone(&shared.metrics)).with_spans(shared.spans.clone());
         Ok(Self { shared, upstream, telemetry })
     }
 
@@ -78,7 +81,7 @@ impl Gateway {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let Shared { config, translator, .. } = &self.shared;
-        let trace = TraceContext::of(request.headers());
+        let trace = self.telemetry.enter(TraceContext::of(request.headers()));
         line.traced(&trace);
         let received = receive(request, &config.server.paths, &config.limits).await?;
         line.received(&received);

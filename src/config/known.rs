@@ -41,6 +41,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("translate", &["on_mismatch", "unknown_methods", "messages"]),
     ("ack", &["failure_status"]),
     ("log", &["level", "format"]),
+    ("telemetry", &["otlp_endpoint"]),
 ];
 
 /// The sections of which there may be any number: `[[apps]]` rather than `[apps]`.

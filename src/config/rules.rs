@@ -109,6 +109,13 @@ fn addresses(reader: &mut Reader<'_>, config: &Config) {
             let place = reader.place("upstream", "url").or(reader.place("server", "listen"));
             reader.error(place, "upstream.url", Problem::new(what(), REMEDY_FOR_LOOP));
         }
+        if let Some(url) = &config.telemetry.otlp_endpoint
+            && leads_back(url, listen)
+        {
+            let remedy = "write the address of the collector";
+            let place = reader.place("telemetry", "otlp_endpoint");
+            reader.error(place, "telemetry.otlp_endpoint", Problem::new(what(), remedy));
+        }
         for route in config.upstream.routes.iter().filter(|route| leads_back(&route.url, listen)) {
             reader.error(Some(route.place), &route.entry, Problem::new(what(), REMEDY_FOR_LOOP));
         }

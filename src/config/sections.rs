@@ -12,8 +12,8 @@ use tracing::Level;
 use super::reader::{Problem, Reader};
 use super::upstream::{self, Format, Upstream, UpstreamUrl};
 use super::{
-    Admin, Config, Log, LogFormat, OnMismatch, Server, Translate, UnknownMethods, apps, hmac, messages,
-    routes, value,
+    Admin, Config, Log, LogFormat, OnMismatch, Server, Telemetry, Translate, UnknownMethods, apps, hmac,
+    messages, routes, telemetry, value,
 };
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
@@ -37,6 +37,8 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
     let answers = apps.iter().filter_map(|app| Some((of_app(app), app.answer.clone()?))).collect();
     let failure_status = read_failure_status(reader);
     let log = read_log(reader);
+    let mut section = reader.section("telemetry");
+    let telemetry = Telemetry { otlp_endpoint: section.optional("otlp_endpoint", telemetry::endpoint) };
     let warnings = Vec::new();
     Config {
         server,
@@ -52,6 +54,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
         catalogue,
         failure_status,
         log,
+        telemetry,
         warnings,
         file,
     }

@@ -10,6 +10,7 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, opts,
 };
 
+use super::process::Process;
 use super::{Verdict, log};
 use crate::deliver::InFlight;
 use crate::verify::SignedForm;
@@ -31,9 +32,12 @@ pub struct Metrics {
     upstream_seconds: Histogram,
     handling_seconds: Histogram,
     log_lines_dropped: IntCounter,
+    spans_exported: IntCounter,
+    spans_dropped: IntCounter,
     in_flight_gauge: IntGauge,
     in_flight_bytes_gauge: IntGauge,
     connections_gauge: IntGauge,
+    process: Process,
     in_flight: InFlight,
     connections: Arc<AtomicUsize>,
 }
@@ -54,11 +58,20 @@ impl Metrics {
             ),
             &["form"],
         )?;
+        let spans = IntCounterVec::new(
+            Opts::new(
+                "alipay_sidecar_spans_total",
+                "Spans, by whether the collector took them or they were dropped.",
+            ),
+            &["result"],
+        )?;
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
         };
+        let registry = Registry::new();
         let metrics = Self {
-            registry: Registry::new(),
+            process: Process::register(&registry)?,
+            registry,
             by_outcome: (0..Verdict::COUNT.saturating_mul(methods.len())).map(|_| OnceLock::new()).collect(),
             methods,
             forms: [SignedForm::V1, SignedForm::V2].map(|form| forms.with_label_values(&[form.label()])),
@@ -76,6 +89,8 @@ impl Metrics {
                 "alipay_sidecar_log_lines_dropped_total",
                 "Lines not written because the reader of the log was too slow.",
             )?,
+            spans_exported: spans.with_label_values(&["exported"]),
+            spans_dropped: spans.with_label_values(&["dropped"]),
             in_flight_gauge: IntGauge::new("alipay_sidecar_in_flight", "Deliveries in flight.")?,
             in_flight_bytes_gauge: IntGauge::new(
                 "alipay_sidecar_in_flight_bytes",
@@ -97,6 +112,7 @@ impl Metrics {
         let registry = &metrics.registry;
         registry.register(Box::new(metrics.notifications.clone()))?;
         registry.register(Box::new(forms))?;
+        registry.register(Box::new(spans))?;
         registry.register(Box::new(metrics.upstream_seconds.clone()))?;
         registry.register(Box::new(metrics.handling_seconds.clone()))?;
         registry.register(Box::new(metrics.log_lines_dropped.clone()))?;
@@ -136,6 +152,19 @@ impl Metrics {
         ])
     }
 
+    /// The name of the message of this index, as the label `msg_method` has it.
+    pub(super) fn method(&self, method: Option<usize>) -> &str {
+        method.and_then(|method| self.methods.get(method)).map_or("other", String::as_str)
+    }
+
+    pub(super) fn spans_exported(&self, count: u64) {
+        self.spans_exported.inc_by(count);
+    }
+
+    pub(super) fn spans_dropped(&self, count: u64) {
+        self.spans_dropped.inc_by(count);
+    }
+
     /// The index of the message `method` in the catalogue.
     pub(crate) fn method_index(&self, method: &str) -> Option<usize> {
         self.methods.iter().position(|known| known == method)
@@ -166,6 +195,7 @@ impl Metrics {
         self.in_flight_gauge.set(gauge(self.in_flight.count()));
         self.in_flight_bytes_gauge.set(gauge(self.in_flight.bytes()));
         self.connections_gauge.set(gauge(self.connections.load(Ordering::Relaxed)));
+        self.process.refresh();
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

@@ -16,6 +16,8 @@ mod genuine;
 mod http;
 mod kinds;
 mod lifecycle;
+mod limits;
 mod process;
 mod shapes;
+mod spans;
 mod upstream;

@@ -134,6 +134,7 @@ fn config(url: &str, settings: &[(&str, &str)]) -> String {
         ("translate", ""),
         ("ack", ""),
         ("log", ""),
+        ("telemetry", ""),
     ] {
         writeln!(text, "[{table}]\n{given}").unwrap();
         for line in lines(settings, table) {
