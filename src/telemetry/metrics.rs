@@ -12,6 +12,7 @@ use prometheus::{
 
 use super::{Verdict, log};
 use crate::deliver::InFlight;
+use crate::passthrough::Ending;
 use crate::verify::SignedForm;
 
 /// Upper bounds of the upstream's time, in seconds: up to the 16 s that Alipay waits.
@@ -36,6 +37,9 @@ pub struct Metrics {
     connections_gauge: IntGauge,
     in_flight: InFlight,
     connections: Arc<AtomicUsize>,
+    passthrough: [IntCounter; Ending::ALL.len()],
+    passthrough_in_flight_gauge: IntGauge,
+    passing: Arc<AtomicUsize>,
 }
 
 impl Metrics {
@@ -53,6 +57,10 @@ impl Metrics {
                 "Genuine notifications, by the form of their signed text.",
             ),
             &["form"],
+        )?;
+        let passthrough = IntCounterVec::new(
+            Opts::new("alipay_sidecar_passthrough_total", "Requests passed through, by what became of them."),
+            &["result"],
         )?;
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
@@ -87,6 +95,12 @@ impl Metrics {
             )?,
             in_flight: InFlight::default(),
             connections: Arc::default(),
+            passthrough: Ending::ALL.map(|ending| passthrough.with_label_values(&[ending.label()])),
+            passthrough_in_flight_gauge: IntGauge::new(
+                "alipay_sidecar_passthrough_in_flight",
+                "Requests being passed through.",
+            )?,
+            passing: Arc::default(),
             notifications,
         };
         let build_info = IntGauge::with_opts(
@@ -103,6 +117,8 @@ impl Metrics {
         registry.register(Box::new(metrics.in_flight_gauge.clone()))?;
         registry.register(Box::new(metrics.in_flight_bytes_gauge.clone()))?;
         registry.register(Box::new(metrics.connections_gauge.clone()))?;
+        registry.register(Box::new(passthrough))?;
+        registry.register(Box::new(metrics.passthrough_in_flight_gauge.clone()))?;
         registry.register(Box::new(build_info))?;
         Ok(metrics)
     }
@@ -115,6 +131,17 @@ impl Metrics {
     /// The number of open connections, in all workers.
     pub(crate) fn connections(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.connections)
+    }
+
+    /// The number of requests being passed through, in all workers.
+    pub(crate) fn passing(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.passing)
+    }
+
+    /// Counts a request that was passed through by what became of it.
+    pub(crate) fn passed(&self, ending: Ending) {
+        let counters = Ending::ALL.iter().zip(&self.passthrough);
+        counters.filter(|(counted, _)| **counted == ending).for_each(|(_, counter)| counter.inc());
     }
 
     /// Counts a request by what became of it. `method` is the index of its message in the catalogue.
@@ -166,6 +193,7 @@ impl Metrics {
         self.in_flight_gauge.set(gauge(self.in_flight.count()));
         self.in_flight_bytes_gauge.set(gauge(self.in_flight.bytes()));
         self.connections_gauge.set(gauge(self.connections.load(Ordering::Relaxed)));
+        self.passthrough_in_flight_gauge.set(gauge(self.passing.load(Ordering::Relaxed)));
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

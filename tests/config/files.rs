@@ -61,6 +61,7 @@ fn every_key_has_its_meaning() {
     assert!(config.catalogue.find(Naming::MsgMethod, "my.own.message").is_some());
     assert_eq!(config.apps[0].mini_app_ids, ["2021000000000003", "2021000000000004"]);
     assert_eq!(config.failure_status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(config.passthrough);
     assert_eq!((config.log.level.to_string().as_str(), config.log.format), ("DEBUG", LogFormat::Text));
     assert_eq!(config.keyring.keys(b"2021000000000001").map(<[_]>::len), Some(2));
     let [_, second] = config.apps.as_slice() else { panic!("two apps") };

@@ -16,6 +16,7 @@ mod genuine;
 mod http;
 mod kinds;
 mod lifecycle;
+mod passthrough;
 mod process;
 mod shapes;
 mod upstream;

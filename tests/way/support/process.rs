@@ -27,11 +27,21 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        let upstream = Upstream::start();
+        let url = format!("http://{}/app", upstream.address);
+        Self::launch(upstream, &url, settings)
+    }
+
+    /// One in front of `url`.
+    pub(crate) fn to(url: &str, settings: &[(&str, &str)]) -> Self {
+        Self::launch(Upstream::start(), url, settings)
+    }
+
+    fn launch(upstream: Upstream, url: &str, settings: &[(&str, &str)]) -> Self {
         // The keys are made first: that takes longer than a process does.
         alipay::key();
-        let upstream = Upstream::start();
         let folder = tempfile::tempdir().unwrap();
-        let text = config(&format!("http://{}/app", upstream.address), settings);
+        let text = config(url, settings);
         fs::write(folder.path().join("sidecar.toml"), text).unwrap();
         let mut child = command(folder.path(), &["run"]).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -55,6 +65,13 @@ impl Running {
 
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address.parse().unwrap())
+    }
+
+    /// The most memory that the process took up so far, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Sends a signal by its name.
