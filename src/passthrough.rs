@@ -8,6 +8,7 @@
 mod body;
 pub(crate) mod closed;
 mod headers;
+mod stream;
 mod tally;
 
 use std::error::Error;
@@ -28,6 +29,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 pub use self::body::Passed;
 use self::body::{Driver, Outgoing, Progress};
 use self::closed::Closed;
+use self::stream::Stream;
 pub(crate) use self::tally::Ending;
 use self::tally::Tally;
 use crate::config::Config;
@@ -161,7 +163,8 @@ impl Passthrough {
             .map_err(|_elapsed| Ending::TimedOut)?
             .map_err(|_unreachable| Ending::Unreachable)?;
         stream.set_nodelay(true).map_err(|_closed| Ending::Unreachable)?;
-        let handshake = Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
+        let handshake =
+            Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(Stream::new(stream))).await;
         let (sender, connection) = handshake.map_err(|_closed| Ending::NoAnswer)?;
         let driver = tokio::task::spawn_local(async move { drop(connection.await) });
         Ok((sender, Driver(driver.abort_handle())))
