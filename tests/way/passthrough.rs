@@ -298,6 +298,28 @@ fn requests_that_come_at_once_are_answered_in_their_order() {
 }
 
 #[test]
+fn among_many_connections_one_request_passes_after_the_other() {
+    let (way, backend) = way(&[]);
+    // So many that hyper is there only from a head to its answer.
+    let idle: Vec<Client> = (0..70).map(|_| way.connect()).collect();
+    let mut client = way.connect();
+    for _ in 0..3 {
+        client.send("PUT /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+        let mut call = backend.call();
+        client.send("x".repeat(100_000));
+        call.read(100_000);
+        // The next one is there before the answer.
+        client.send(format!("GET /2 HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(8000)));
+        call.say("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1");
+        assert_eq!(client.answer().body, "1");
+        backend.call().say("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2");
+        assert_eq!(client.answer().body, "2");
+        client.post(&Notification::genuine(Form::V1).set("version", "1.0").body()).is(403, "fail");
+    }
+    drop(idle);
+}
+
+#[test]
 fn an_upgrade_does_not_pass_and_a_websocket_is_refused_with_a_clear_answer() {
     let (way, backend) = way(&[]);
     let mut client = way.connect();
