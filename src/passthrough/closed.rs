@@ -26,8 +26,9 @@ impl Closed {
     pub(crate) fn holds(&self, path: &str) -> bool {
         let mut bytes = path.as_bytes().to_vec();
         for _ in 0..=LEVELS {
-            let Some(reading) = Reading::of(&bytes) else { return true };
-            if self.0.iter().any(|closed| reading.leads_to(closed)) {
+            // A control character has no business in a path.
+            let Some(text) = folded(&bytes) else { return true };
+            if self.is_read_in(&text) || (!text.is_ascii() && self.is_read_in_some_of(&text)) {
                 return true;
             }
             match decoded(&bytes) {
@@ -36,6 +37,17 @@ impl Closed {
             }
         }
         true
+    }
+
+    fn is_read_in(&self, text: &str) -> bool {
+        let reading = Reading::of(text);
+        self.0.iter().any(|closed| reading.leads_to(closed))
+    }
+
+    /// Whether one of them is left when what cannot be decoded is left out, or whatever is no ASCII.
+    fn is_read_in_some_of(&self, text: &str) -> bool {
+        self.is_read_in(&text.replace(char::REPLACEMENT_CHARACTER, ""))
+            || self.is_read_in(&text.replace(|char: char| !char.is_ascii(), ""))
     }
 }
 
@@ -47,7 +59,7 @@ fn segments_of(path: &str) -> Vec<String> {
         bytes = decoded(&bytes).unwrap_or(bytes);
     }
     // What cannot be read closes everything.
-    let mut segments = Reading::of(&bytes).map(|reading| reading.resolved).unwrap_or_default();
+    let mut segments = folded(&bytes).map(|text| Reading::of(&text).resolved).unwrap_or_default();
     if let Some(last) = segments.last_mut() {
         // `/notify.php` is `/notify` to some servers, and `/notify` is `/notify.json` to others.
         let end = last.char_indices().skip(1).find(|(_, char)| *char == '.').map_or(last.len(), |(at, _)| at);
@@ -69,9 +81,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// Reads `bytes`, unless they hold a control character, which has no business in a path.
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let text = folded(bytes)?;
+    fn of(text: &str) -> Self {
         let is_slash = |char| matches!(char, '/' | '\\');
         let has_authority = text.strip_prefix(is_slash).is_some_and(|rest| rest.starts_with(is_slash));
         let mut reading = Self { segments: Vec::new(), resolved: Vec::new(), has_dots: false, has_authority };
@@ -87,7 +97,7 @@ impl Reading {
                 reading.resolved.push(name.to_owned());
             }
         }
-        Some(reading)
+        reading
     }
 
     fn leads_to(&self, closed: &[String]) -> bool {

@@ -40,6 +40,7 @@ fn what_cannot_lead_there_is_open() {
         "/%E4%B8%AD%E6%96%87/%E9%A1%B5%E9%9D%A2.html",
         // 中文 in GBK, and a lead byte that is an overlong one in UTF-8.
         "/%D6%D0%CE%C4/%C0%B4",
+        "/alipay/%E4%B8%AD/notify2",
         "/a/../b",
         "/../../etc/passwd",
         "/search;type=alipay/notify",

@@ -8,15 +8,18 @@ from urllib.parse import unquote, urlsplit
 
 
 def readings(target):
-    for decodes, drops_parameters, normalises, cuts in itertools.product(range(4), *[(False, True)] * 3):
+    habits = itertools.product(range(4), ("replace", "ignore"), *[(False, True)] * 4)
+    for decodes, errors, drops_parameters, normalises, cuts, is_plain in habits:
         path = target.split("?")[0]
         for with_host in (path, urlsplit(path).path):
             text = with_host
             for _ in range(decodes):
-                text = unquote(text, errors="replace")
+                text = unquote(text, errors=errors)
             text = text.replace("\\", "/")
             if normalises:
                 text = unicodedata.normalize("NFKC", text)
+            if is_plain:
+                text = text.encode("ascii", "ignore").decode()
             if drops_parameters:
                 text = "/".join(segment.split(";")[0] for segment in text.split("/"))
             if cuts:
