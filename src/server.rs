@@ -92,7 +92,9 @@ impl Server {
         };
         let metrics = Arc::new(Metrics::new(config.catalogue.methods()).map_err(io::Error::other)?);
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
-        let files = raise_file_limit(config.server.max_connections, config.upstream.max_connections())?;
+        let passing = if config.passthrough { config.upstream.max_in_flight } else { 0 };
+        let to_upstream = config.upstream.max_connections().saturating_add(passing);
+        let files = raise_file_limit(config.server.max_connections, to_upstream)?;
         if let Some(warning) = files.warning() {
             warn!(event = "file_limit", "{warning}");
         }

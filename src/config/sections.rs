@@ -36,6 +36,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
     let content_keys = apps.iter().filter_map(|app| Some((of_app(app), app.content_key.clone()?))).collect();
     let answers = apps.iter().filter_map(|app| Some((of_app(app), app.answer.clone()?))).collect();
     let failure_status = read_failure_status(reader);
+    let passthrough = reader.section("passthrough").boolean("enabled", false);
     let log = read_log(reader);
     let mut section = reader.section("telemetry");
     let telemetry = Telemetry { otlp_endpoint: section.optional("otlp_endpoint", telemetry::endpoint) };
@@ -53,6 +54,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
         translate,
         catalogue,
         failure_status,
+        passthrough,
         log,
         telemetry,
         warnings,

@@ -13,6 +13,7 @@ use prometheus::{
 use super::process::Process;
 use super::{Verdict, log};
 use crate::deliver::InFlight;
+use crate::passthrough::Ending;
 use crate::verify::SignedForm;
 
 /// Upper bounds of the upstream's time, in seconds: up to the 16 s that Alipay waits.
@@ -40,6 +41,9 @@ pub struct Metrics {
     process: Process,
     in_flight: InFlight,
     connections: Arc<AtomicUsize>,
+    passthrough: [IntCounter; Ending::ALL.len()],
+    passthrough_in_flight_gauge: IntGauge,
+    passing: Arc<AtomicUsize>,
 }
 
 impl Metrics {
@@ -63,6 +67,10 @@ impl Metrics {
                 "alipay_sidecar_spans_total",
                 "Spans, by whether the collector took them or they were dropped.",
             ),
+            &["result"],
+        )?;
+        let passthrough = IntCounterVec::new(
+            Opts::new("alipay_sidecar_passthrough_total", "Requests passed through, by what became of them."),
             &["result"],
         )?;
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
@@ -102,6 +110,12 @@ impl Metrics {
             )?,
             in_flight: InFlight::default(),
             connections: Arc::default(),
+            passthrough: Ending::ALL.map(|ending| passthrough.with_label_values(&[ending.label()])),
+            passthrough_in_flight_gauge: IntGauge::new(
+                "alipay_sidecar_passthrough_in_flight",
+                "Requests being passed through.",
+            )?,
+            passing: Arc::default(),
             notifications,
         };
         let build_info = IntGauge::with_opts(
@@ -119,6 +133,8 @@ impl Metrics {
         registry.register(Box::new(metrics.in_flight_gauge.clone()))?;
         registry.register(Box::new(metrics.in_flight_bytes_gauge.clone()))?;
         registry.register(Box::new(metrics.connections_gauge.clone()))?;
+        registry.register(Box::new(passthrough))?;
+        registry.register(Box::new(metrics.passthrough_in_flight_gauge.clone()))?;
         registry.register(Box::new(build_info))?;
         Ok(metrics)
     }
@@ -131,6 +147,17 @@ impl Metrics {
     /// The number of open connections, in all workers.
     pub(crate) fn connections(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.connections)
+    }
+
+    /// The number of requests being passed through, in all workers.
+    pub(crate) fn passing(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.passing)
+    }
+
+    /// Counts a request that was passed through by what became of it.
+    pub(crate) fn passed(&self, ending: Ending) {
+        let counters = Ending::ALL.iter().zip(&self.passthrough);
+        counters.filter(|(counted, _)| **counted == ending).for_each(|(_, counter)| counter.inc());
     }
 
     /// Counts a request by what became of it. `method` is the index of its message in the catalogue.
@@ -196,6 +223,7 @@ impl Metrics {
         self.in_flight_bytes_gauge.set(gauge(self.in_flight.bytes()));
         self.connections_gauge.set(gauge(self.connections.load(Ordering::Relaxed)));
         self.process.refresh();
+        self.passthrough_in_flight_gauge.set(gauge(self.passing.load(Ordering::Relaxed)));
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

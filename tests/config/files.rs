@@ -64,6 +64,7 @@ fn every_key_has_its_meaning() {
     assert_eq!(config.apps[0].mini_app_ids, ["2021000000000003", "2021000000000004"]);
     assert_eq!(config.charsets().len(), 1);
     assert_eq!(config.failure_status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(config.passthrough);
     assert_eq!((config.log.level.to_string().as_str(), config.log.format), ("DEBUG", LogFormat::Text));
     let collector = config.telemetry.otlp_endpoint.as_ref().unwrap();
     assert_eq!(collector.to_string(), "http://collector:4318/v1/traces");

@@ -36,6 +36,18 @@ fn routes_are_complete_reachable_and_lead_elsewhere() {
 }
 
 #[test]
+fn where_closing_the_paths_of_notifications_closes_all_nothing_can_pass_through() {
+    assert_snapshot!(refused("passthrough.toml"), @r#"
+    passthrough.toml:5:9  server.paths  leaves nothing to pass through: as servers read paths, every path may lead there
+        give the notifications a path of their own, like /alipay/notify, or set passthrough.enabled = false
+    passthrough.toml:8:7  upstream.url  leaves nothing to pass through: as servers read paths, every path may lead there
+        give the notifications a path of their own, like /alipay/notify, or set passthrough.enabled = false
+    passthrough.toml:12:7  upstream.routes[0].url  leaves nothing to pass through: as servers read paths, every path may lead there
+        give the notifications a path of their own, like /alipay/notify, or set passthrough.enabled = false
+    "#);
+}
+
+#[test]
 fn routes_are_tables() {
     assert_snapshot!(errors("[upstream]\nroutes = \"x\""), @r#"
     2:10  upstream.routes  is a string, not a list of tables

@@ -17,6 +17,7 @@ mod http;
 mod kinds;
 mod lifecycle;
 mod limits;
+mod passthrough;
 mod process;
 mod shapes;
 mod spans;

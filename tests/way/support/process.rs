@@ -40,11 +40,21 @@ impl Running {
 
     /// The same, started by `launcher`: a command that runs what follows its arguments, in its own place.
     pub(crate) fn under(launcher: &[&str], settings: &[(&str, &str)]) -> Self {
+        let upstream = Upstream::start();
+        let url = format!("http://{}/app", upstream.address);
+        Self::launch(launcher, upstream, &url, settings)
+    }
+
+    /// One in front of `url`.
+    pub(crate) fn to(url: &str, settings: &[(&str, &str)]) -> Self {
+        Self::launch(&[], Upstream::start(), url, settings)
+    }
+
+    fn launch(launcher: &[&str], upstream: Upstream, url: &str, settings: &[(&str, &str)]) -> Self {
         // The keys are made first: that takes longer than a process does.
         alipay::key();
-        let upstream = Upstream::start();
         let folder = tempfile::tempdir().unwrap();
-        let text = config(&format!("http://{}/app", upstream.address), settings);
+        let text = config(url, settings);
         fs::write(folder.path().join("sidecar.toml"), text).unwrap();
         let run = [env!("CARGO_BIN_EXE_alipay-sidecar"), "run"];
         let words = [launcher, &run].concat();
@@ -93,6 +103,13 @@ impl Running {
         let name =
             |task: std::io::Result<fs::DirEntry>| fs::read_to_string(task.unwrap().path().join("comm"));
         tasks.map(|task| name(task).unwrap().trim_end().to_owned()).collect()
+    }
+
+    /// The most memory that the process took up so far, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Sends a signal by its name.
