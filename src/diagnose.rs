@@ -11,6 +11,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod undo;
+pub mod watch;
 
 use base64::Engine;
 use base64::alphabet;

@@ -24,7 +24,7 @@ use self::kind::{Kind, Parameters};
 use self::signed_text::{Empties, digest};
 use crate::receive::Received;
 use crate::receive::form::Form;
-use crate::rejection::{Reason, Rejection};
+use crate::rejection::{Evidence, Reason, Rejection};
 
 /// The forms of the signed text. Both occur for message-service notifications, even with one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,12 +112,28 @@ pub fn verify(
     now: SystemTime,
 ) -> Result<Verified, Rejection> {
     let form = received.form;
-    let claims = Claims::read(&form, &policy.parameters)?;
+    match examine(&form, keyring, policy, now) {
+        Ok((kind, app_id, signed_form, empties)) => {
+            let form = if empties == Empties::LeftOut { form.without_empties() } else { form };
+            Ok(Verified { form, kind, app_id, signed_form })
+        }
+        Err(rejection) => Err(rejection.with(Evidence::Form(form))),
+    }
+}
+
+/// What is proven of `form`.
+fn examine(
+    form: &Form,
+    keyring: &Keyring,
+    policy: &Policy,
+    now: SystemTime,
+) -> Result<(Kind, String, SignedForm, Empties), Rejection> {
+    let claims = Claims::read(form, &policy.parameters)?;
     if claims.hash == Hash::Sha1 && !policy.allow_sha1 {
         return Err(Reason::HashNotAllowed.because("sign_type is RSA (SHA-1) and verify.allow_sha1 is false"));
     }
     let keys = keyring.keys(claims.app_id);
-    let proof = prove(&form, &claims, keys.unwrap_or_else(|| keyring.decoy(claims.app_id)), policy);
+    let proof = prove(form, &claims, keys.unwrap_or_else(|| keyring.decoy(claims.app_id)), policy);
     if keys.is_none() {
         return Err(Reason::UnknownApp.into());
     }
@@ -125,10 +141,7 @@ pub fn verify(
     if let Some(sent) = claims.sent {
         in_time(sent, policy, now)?;
     }
-    let kind = claims.kind;
-    let app_id = String::from_utf8_lossy(claims.app_id).into_owned();
-    let form = if empties == Empties::LeftOut { form.without_empties() } else { form };
-    Ok(Verified { form, kind, app_id, signed_form })
+    Ok((claims.kind, String::from_utf8_lossy(claims.app_id).into_owned(), signed_form, empties))
 }
 
 /// Finds the form in which one of `keys` verifies the signature, at the price of one RSA operation a trial.
