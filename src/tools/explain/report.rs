@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{KnownKey, Next, Report};
 use crate::config::Printable;
-use crate::diagnose::{Diagnosis, Difference, Empties, Parameters, Shape};
+use crate::diagnose::{Cause, Diagnosis, Difference, Empties, Parameters, Shape};
 use crate::rejection::{Answer, Rejection};
 use crate::translate::charset::Charset;
 use crate::verify::key::{Hash, hex};
@@ -52,6 +52,11 @@ impl Report<'_> {
         let Some((place, opened)) = &diagnosis.opened else {
             return match self.keys.len() {
                 0 => Ok(()),
+                _ if diagnosis.cause() == Cause::AppKey && diagnosis.is_proven => line(
+                    out,
+                    "proof",
+                    "it has the fingerprint of your app's own key, and does not open the signature",
+                ),
                 1 => line(out, "proof", "the signature does not open with the key below"),
                 keys => {
                     line(out, "proof", &format!("the signature opens with none of the {keys} keys below"))
@@ -158,9 +163,14 @@ fn write_text(head: &str, parameters: &Parameters, shape: Shape, out: &mut impl 
 fn write_difference(difference: &Difference, out: &mut impl Write) -> io::Result<()> {
     let place = format!("{}, byte {}", difference.name, difference.at);
     line(out, "where", &place)?;
-    for (head, value) in [("received", &difference.received), ("signed", &difference.signed)] {
+    let values = [("received", &difference.received), ("signed", &difference.signed)];
+    let is_text =
+        |value: &Option<Vec<u8>>| value.as_deref().is_none_or(|value| std::str::from_utf8(value).is_ok());
+    // In two charsets the same text has other bytes, and that is the difference.
+    let in_bytes = !values.iter().all(|(_, value)| is_text(value));
+    for (head, value) in values {
         match value {
-            Some(value) => line(out, "", &format!("{head:<8}  {}", around(value, difference.at)))?,
+            Some(value) => line(out, "", &format!("{head:<8}  {}", around(value, difference.at, in_bytes)))?,
             None => line(out, "", &format!("{head:<8}  (no such parameter)"))?,
         }
     }
@@ -213,8 +223,18 @@ fn whole(value: &[u8]) -> String {
     format!("{}… ({} bytes; --json shows all)", Printable(&start), value.len())
 }
 
+/// Bytes with all that is not printable ASCII as `\xc8`.
+fn bytewise(bytes: &[u8]) -> String {
+    let plain = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+    let shown = bytes.iter().map(|byte| match byte {
+        byte if plain(byte) => char::from(*byte).to_string(),
+        byte => format!("\\x{byte:02x}"),
+    });
+    shown.collect()
+}
+
 /// What stands around a place in a value.
-fn around(value: &[u8], at: usize) -> String {
+fn around(value: &[u8], at: usize, in_bytes: bool) -> String {
     let (before, after) = AROUND;
     let mut start = at.saturating_sub(before);
     let mut end = at.saturating_add(after).min(value.len());
@@ -225,6 +245,7 @@ fn around(value: &[u8], at: usize) -> String {
     while end < value.len() && value.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
         end = end.saturating_add(1);
     }
-    let text = show(value.get(start..end).unwrap_or_default());
+    let shown = value.get(start..end).unwrap_or_default();
+    let text = if in_bytes { bytewise(shown) } else { show(shown) };
     format!("{}{text}{}", if start > 0 { "…" } else { "" }, if end < value.len() { "…" } else { "" })
 }
