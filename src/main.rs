@@ -52,7 +52,7 @@ enum Command {
         #[arg(long, short, default_value = "sidecar.toml")]
         config: PathBuf,
         /// Alipay's public key, in the place of a configuration; may be given several times
-        #[arg(long = "key", value_name = "FILE")]
+        #[arg(long = "key", value_name = "FILE", conflicts_with = "config")]
         keys: Vec<PathBuf>,
         /// Your own app's public key: says whether it was configured in the place of Alipay's
         #[arg(long, value_name = "FILE")]

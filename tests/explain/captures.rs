@@ -110,6 +110,7 @@ fn what_cannot_be_read_ends_with_2_and_says_what_to_do() {
     insta::assert_snapshot!(run(&["--key", "absent.pem"], "a=1"), @"--key absent.pem: cannot be read: No such file or directory (os error 2)");
     insta::assert_snapshot!(run(&["--key", "alipay.pem", "absent"], ""), @"absent cannot be read: No such file or directory (os error 2)");
     assert!(run(&[], "a=1").ends_with("or give Alipay's public key itself: --key FILE\n"));
+    assert!(run(&["--key", "alipay.pem", "--config", "sidecar.toml"], "a=1").contains("cannot be used with"));
     desk.write("private.pem", key().private());
     assert!(run(&["--key", "private.pem"], "a=1").contains("this is a private key"));
 }

@@ -72,3 +72,12 @@ fn the_signature_of_another_notification_is_a_change_of_content_and_not_of_the_k
     let mixed = notification().set("sign", other.value("sign"));
     Desk::new().explain(mixed.body()).proves(&["content_changed"]);
 }
+
+#[test]
+fn white_space_copied_into_a_key_does_no_harm() {
+    let desk = Desk::new();
+    let key = key().public();
+    let (one, other) = key.split_at(64);
+    desk.write("alipay.pem", format!("\u{feff}\n {one}\r\n\t{other} \n\n"));
+    desk.explain(notification().body()).verifies();
+}

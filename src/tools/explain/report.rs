@@ -84,9 +84,13 @@ impl Report<'_> {
 
     fn write_next(&self, out: &mut impl Write) -> io::Result<()> {
         match &self.next {
-            Next::Forward => {
+            Next::Forward if self.bench.is_configured => {
                 writeln!(out, "`run` forwards it to your app; Alipay hears success when the app accepts it.")
             }
+            Next::Forward => writeln!(
+                out,
+                "`run` would forward it, as far as can be said without a configuration: path and content are not judged."
+            ),
             Next::Confirm => writeln!(out, "`run` answers it as the gateway check that it is."),
             Next::Refuse(rejection) => {
                 let rule = rejection.reason().rule();
