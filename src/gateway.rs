@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::confirm::confirm;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Idle, Upstream};
+use crate::diagnose::watch::Watch;
 use crate::passthrough::Passthrough;
 use crate::receive::{is_served, receive};
 use crate::rejection::{Reason, Rejection};
@@ -39,6 +40,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Where spans go, if they go anywhere.
     pub spans: Option<Spans>,
+    /// Where some of what is refused is diagnosed.
+    pub watch: Arc<Watch>,
 }
 
 /// The rooms of one worker.
@@ -82,7 +85,11 @@ impl Gateway {
         let outcome = drain.unless_over(self.forward(request, &mut line)).await;
         let outcome = outcome.unwrap_or_else(|stop| Err(Reason::from(stop).into()));
         self.telemetry.record(&line, &outcome);
-        ack(&outcome, self.shared.config.failure_status)
+        let response = ack(&outcome, self.shared.config.failure_status);
+        if let Err(rejection) = outcome {
+            self.diagnose(rejection, &line);
+        }
+        response
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
@@ -108,6 +115,16 @@ impl Gateway {
         let event = translator.translate(verified)?;
         line.translated(&event);
         self.upstream.deliver(&event, &trace, now, &mut line.exchange).await.map(Outcome::Delivered)
+    }
+
+    /// Has some of what is refused looked at, on another thread.
+    fn diagnose(&self, rejection: Rejection, line: &Line) {
+        let reason = rejection.reason();
+        if let Some(evidence) = rejection.into_evidence()
+            && self.shared.watch.admits(reason, &evidence, Instant::now())
+        {
+            self.shared.watch.take(line.patient(evidence, reason, Arc::clone(&self.shared.config)));
+        }
     }
 
     /// Tells of a request that was stopped before there was one, by its connection alone.

@@ -10,6 +10,7 @@ use alipay_sidecar::config::{Config, ConfigErrors};
 use alipay_sidecar::server::Server;
 use alipay_sidecar::telemetry::log;
 use alipay_sidecar::tools;
+use alipay_sidecar::tools::explain::Question;
 use alipay_sidecar::translate::catalogue::Catalogue;
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -40,6 +41,25 @@ enum Command {
         /// Your own app's public key: says whether it was configured in the place of Alipay's
         #[arg(long, value_name = "FILE")]
         app_public_key: Option<PathBuf>,
+    },
+    /// Say of one captured notification what `run` would do with it, and prove why a signature does not hold.
+    /// Prints all that was captured, which may hold personal data
+    Explain {
+        /// A raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive; `-` or nothing is
+        /// standard input
+        file: Option<PathBuf>,
+        /// The configuration
+        #[arg(long, short, default_value = "sidecar.toml")]
+        config: PathBuf,
+        /// Alipay's public key, in the place of a configuration; may be given several times
+        #[arg(long = "key", value_name = "FILE", conflicts_with = "config")]
+        keys: Vec<PathBuf>,
+        /// Your own app's public key: says whether it was configured in the place of Alipay's
+        #[arg(long, value_name = "FILE")]
+        app_public_key: Option<PathBuf>,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Write a throwaway key pair in every form that Alipay's console uses, and a content key
     Keygen {
@@ -80,6 +100,8 @@ enum SchemaFormat {
 
 /// The exit code for what the user can mend: configuration, keys, arguments.
 const UNUSABLE: u8 = 2;
+/// The exit code of `explain` for what is not genuine.
+const NOT_VERIFIED: u8 = 1;
 /// How long the end of the process waits for the reader of the log.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
@@ -87,6 +109,13 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config } => run(&config),
         Command::Check { config, app_public_key } => check(&config, app_public_key.as_deref()),
+        Command::Explain { file, config, keys, app_public_key, json } => explain(&Question {
+            file: file.as_deref(),
+            config: &config,
+            keys: &keys,
+            app_public_key: app_public_key.as_deref(),
+            json,
+        }),
         Command::Keygen { dir } => keygen(&dir),
         Command::Schema { name, list, format, config } => {
             schema(name.as_deref(), list, format, config.as_deref())
@@ -162,6 +191,16 @@ fn check(path: &Path, app_public_key: Option<&Path>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(UNUSABLE),
         Err(problem) => complain(&problem, 1),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command that says what `run` would do now")]
+fn explain(question: &Question<'_>) -> ExitCode {
+    let out = &mut BufWriter::new(io::stdout().lock());
+    match tools::explain::explain(question, environment, SystemTime::now(), &mut io::stdin().lock(), out) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NOT_VERIFIED),
+        Err(problem) => complain(&problem, UNUSABLE),
     }
 }
 

@@ -33,6 +33,7 @@ use self::crowd::Crowd;
 use self::drain::{Drain, Phase};
 use crate::config::{self, Config};
 use crate::deliver::Idle;
+use crate::diagnose::watch::Watch;
 use crate::gateway::{Gateway, Shared};
 use crate::limits::raise_file_limit;
 use crate::rejection::Reason;
@@ -119,6 +120,7 @@ impl Server {
                 config: Arc::new(config),
                 metrics,
                 spans,
+                watch: Arc::new(Watch::start()?),
             },
         })
     }

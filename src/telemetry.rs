@@ -17,10 +17,12 @@ use self::metrics::Metrics;
 use self::sampler::Sampler;
 use self::spans::Spans;
 use crate::ack::Outcome;
+use crate::config::Config;
 use crate::deliver::Exchange;
 use crate::deliver::trace::TraceContext;
+use crate::diagnose::watch::Patient;
 use crate::receive::Received;
-use crate::rejection::{Answer, Reason, Rejection, Severity};
+use crate::rejection::{Answer, Evidence, Reason, Rejection, Severity};
 use crate::translate::Event;
 use crate::verify::envelope::{is_app_id, is_flat_notify_id, is_msg_method};
 use crate::verify::{SignedForm, Verified};
@@ -83,6 +85,18 @@ impl Line {
     /// Notes the trace that the request belongs to.
     pub fn traced(&mut self, trace: &TraceContext) {
         self.trace = Some(trace.clone());
+    }
+
+    /// What is told to whoever diagnoses what was refused.
+    pub(crate) fn patient(&self, evidence: Evidence, reason: Reason, config: Arc<Config>) -> Patient {
+        Patient {
+            evidence,
+            reason,
+            app_id: self.app_id.clone(),
+            notify_id: self.notify_id.clone(),
+            trace_id: self.trace.as_ref().map(|trace| trace.id().to_owned()),
+            config,
+        }
     }
 
     /// Notes what the catalogue says of the notification.

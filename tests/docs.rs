@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use alipay_sidecar::config::{Config, KEYS, LISTS};
+use alipay_sidecar::diagnose::Cause;
 use alipay_sidecar::rejection::{Answer, Reason, Severity};
 use alipay_sidecar::telemetry::metrics::Metrics;
 use alipay_sidecar::telemetry::{Line, Telemetry};
@@ -202,6 +203,27 @@ fn every_reason_has_its_row() {
         let wanted: Vec<String> = Reason::ALL.iter().map(|reason| row_of(reason, with_meaning)).collect();
         same_rows(name, "reasons", 4, &found, &wanted);
         assert!(rows.iter().all(|cells| !cells[3].is_empty()), "{name}: a reason without a meaning");
+    }
+}
+
+#[test]
+fn every_cause_of_a_failing_signature_has_its_row() {
+    for (name, is_english) in [(ENGLISH, true), (CHINESE, false)] {
+        let document = Document::parse(name);
+        let rows = &document.table(["likely_cause"; 2]).rows;
+        let columns = if is_english { 3 } else { 1 };
+        let found: Vec<String> = rows.iter().map(|cells| row(&cells[..columns])).collect();
+        let row_of = |cause: &Cause| {
+            let cells =
+                [format!("`{}`", cause.label()), cause.meaning().to_owned(), cause.remedy().to_owned()];
+            row(&cells[..columns])
+        };
+        let wanted: Vec<String> = Cause::ALL.iter().map(row_of).collect();
+        same_rows(name, "causes", 3, &found, &wanted);
+        assert!(
+            rows.iter().all(|cells| !cells[1].is_empty() && !cells[2].is_empty()),
+            "{name}: an empty cell"
+        );
     }
 }
 

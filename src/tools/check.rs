@@ -49,7 +49,7 @@ pub fn check(
 }
 
 /// The app's own key, or what is wrong with its file and what to do.
-fn read_own_key(path: &Path) -> Result<PublicKey, (String, &'static str)> {
+pub(super) fn read_own_key(path: &Path) -> Result<PublicKey, (String, &'static str)> {
     let name = path.display();
     let bytes = read_key_file(path)
         .map_err(|error| (format!("{name} cannot be read: {error}"), "check name and rights"))?;

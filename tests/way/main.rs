@@ -10,6 +10,7 @@ mod support;
 
 mod answers;
 mod confirm;
+mod diagnosis;
 mod encrypted;
 mod forged;
 mod genuine;

@@ -69,7 +69,7 @@ impl CertificateFacts {
 
     /// Alipay's sandbox certificates are issued by an "Ant Financial Certification Authority … Test", or by a name with
     /// "sandbox" in it. Other names of it may exist, so silence proves nothing, and "test" counts as a whole word only.
-    fn is_of_a_sandbox(&self) -> bool {
+    pub(crate) fn is_of_a_sandbox(&self) -> bool {
         let issuer = self.issuer.to_lowercase();
         issuer.contains("sandbox")
             || issuer.contains("沙箱")
