@@ -18,38 +18,46 @@ use crate::deliver::{Idle, Upstream};
 use crate::receive::receive;
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Methods, Metrics};
 use crate::telemetry::{Line, Telemetry};
 use crate::translate::Translator;
 use crate::verify::kind::Kind;
 use crate::verify::verify;
 
-/// What the workers have in common.
+/// What the workers have in common, while one configuration is served by.
 #[derive(Clone)]
 pub struct Shared {
     /// What was configured.
     pub config: Arc<Config>,
     /// The messages that are known.
     pub translator: Arc<Translator>,
+    /// Their names, and how often each came.
+    pub methods: Arc<Methods>,
+    /// How many connections may be open: no more than there are descriptors for.
+    pub max_connections: usize,
     /// The idle connections to the upstreams.
     pub idle: Idle,
     /// The counters.
     pub metrics: Arc<Metrics>,
 }
 
-/// The rooms of one worker.
+/// The rooms of one worker, while one configuration is served by.
 pub struct Gateway {
-    shared: Shared,
+    shared: Arc<Shared>,
     upstream: Upstream,
     telemetry: Telemetry,
 }
 
 impl Gateway {
-    /// The way of the worker of this number.
-    pub fn new(shared: Shared, worker: usize) -> Result<Self, hyper::http::Error> {
+    /// The way of the worker of this number, which tells of it by `telemetry`.
+    pub fn new(
+        shared: Arc<Shared>,
+        worker: usize,
+        telemetry: &Telemetry,
+    ) -> Result<Self, hyper::http::Error> {
         let upstream = shared.config.upstream.clone();
         let upstream = Upstream::new(upstream, worker, &shared.idle, shared.metrics.in_flight())?;
-        let telemetry = Telemetry::new(Arc::clone(&shared.metrics));
+        let telemetry = telemetry.about(&shared.methods);
         Ok(Self { shared, upstream, telemetry })
     }
 
@@ -77,7 +85,7 @@ impl Gateway {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let Shared { config, translator, .. } = &self.shared;
+        let Shared { config, translator, .. } = &*self.shared;
         let trace = TraceContext::of(request.headers());
         line.traced(&trace);
         let received = receive(request, &config.server.paths, &config.limits).await?;
@@ -94,8 +102,8 @@ impl Gateway {
     }
 
     /// Tells of a request that was stopped before there was one, by its connection alone.
-    pub(crate) fn stopped(&self, reason: Reason, peer: SocketAddr) -> StatusCode {
-        self.telemetry.record(&Line::new(Instant::now(), peer), &Err(reason.into()));
+    pub(crate) fn stopped(&self, rejection: impl Into<Rejection>, peer: SocketAddr) -> StatusCode {
+        self.telemetry.record(&Line::new(Instant::now(), peer), &Err(rejection.into()));
         self.shared.config.failure_status
     }
 }

@@ -20,4 +20,5 @@ pub mod deliver;
 pub mod ack;
 pub mod rejection;
 pub mod telemetry;
+pub mod reload;
 pub mod tools;

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::metrics::Metrics;
+use self::metrics::{Methods, Metrics};
 use self::sampler::Sampler;
 use crate::ack::Outcome;
 use crate::deliver::Exchange;
@@ -97,13 +97,19 @@ impl Line {
 #[derive(Clone)]
 pub struct Telemetry {
     metrics: Arc<Metrics>,
+    methods: Arc<Methods>,
     sampler: Sampler,
 }
 
 impl Telemetry {
     /// Telemetry that counts in `metrics`.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, sampler: Sampler::default() }
+        Self { methods: metrics.methods(), metrics, sampler: Sampler::default() }
+    }
+
+    /// The same, for what is about the messages of another catalogue.
+    pub(crate) fn about(&self, methods: &Arc<Methods>) -> Self {
+        Self { methods: Arc::clone(methods), ..self.clone() }
     }
 
     /// The counters.
@@ -116,8 +122,8 @@ impl Telemetry {
         let handling = line.start.elapsed().saturating_sub(line.exchange.time);
         // What was verified and not translated has a name all the same.
         let verified = line.msg_method.as_deref().filter(|_| line.form.is_some());
-        let method = line.method_index.or_else(|| self.metrics.method_index(verified?));
-        self.metrics.notification(Verdict::of(outcome), method);
+        let method = line.method_index.or_else(|| self.methods.index(verified?));
+        self.methods.notification(Verdict::of(outcome), method);
         self.metrics.handled(handling);
         if let Some(form) = line.form {
             self.metrics.signature_form(form);

@@ -73,5 +73,8 @@ mod messages;
 #[path = "config/rules.rs"]
 mod rules;
 
+#[path = "config/tls.rs"]
+mod tls;
+
 #[path = "config/files.rs"]
 mod files;

@@ -10,6 +10,7 @@ mod support;
 
 mod answers;
 mod confirm;
+mod drain;
 mod encrypted;
 mod forged;
 mod genuine;
@@ -17,5 +18,7 @@ mod http;
 mod kinds;
 mod lifecycle;
 mod process;
+mod reload;
 mod shapes;
+mod tls;
 mod upstream;

@@ -23,21 +23,40 @@ pub(crate) struct Running {
     pub(crate) address: String,
     pub(crate) upstream: Upstream,
     folder: tempfile::TempDir,
+    pub(crate) admin: String,
 }
 
 impl Running {
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// As [`Running::start`], in a folder that has files already.
+    pub(crate) fn start_in(folder: tempfile::TempDir, settings: &[(&str, &str)]) -> Self {
         // The keys are made first: that takes longer than a process does.
         alipay::key();
         let upstream = Upstream::start();
-        let folder = tempfile::tempdir().unwrap();
         let text = config(&format!("http://{}/app", upstream.address), settings);
         fs::write(folder.path().join("sidecar.toml"), text).unwrap();
-        let mut child = command(folder.path(), &["run"]).stdout(Stdio::piped()).spawn().unwrap();
+        Self::run(folder, upstream)
+    }
+
+    /// Runs what is configured in `folder`.
+    pub(crate) fn run(folder: tempfile::TempDir, upstream: Upstream) -> Self {
+        let command = command(folder.path(), &["run"]);
+        Self::spawn(command, folder, upstream)
+    }
+
+    /// Runs `command`, which comes to `run`, in `folder`.
+    pub(crate) fn spawn(mut command: Command, folder: tempfile::TempDir, upstream: Upstream) -> Self {
+        command.current_dir(folder.path()).env_remove("SIDECAR_LOG");
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut running = Self { child, lines, address: String::new(), upstream, folder };
+        let mut running =
+            Self { child, lines, address: String::new(), upstream, folder, admin: String::new() };
         let listening = running.line("listening");
         running.address = listening["address"].as_str().unwrap().to_owned();
+        running.admin = listening["admin"].as_str().unwrap().to_owned();
         running
     }
 
@@ -45,16 +64,33 @@ impl Running {
     #[track_caller]
     pub(crate) fn line(&mut self, event: &str) -> serde_json::Value {
         loop {
-            let line = self.lines.next().expect("the log ended").unwrap();
-            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let line = self.any_line();
             if line["event"] == event {
                 return line;
             }
         }
     }
 
+    /// The next line of the log, which must be JSON.
+    #[track_caller]
+    pub(crate) fn any_line(&mut self) -> serde_json::Value {
+        let line = self.lines.next().expect("the log ended").unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address.parse().unwrap())
+    }
+
+    /// Where the configuration is, and whatever it names.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What `path` on the admin listener answers: status and body.
+    pub(crate) fn admin(&self, path: &str) -> (u16, String) {
+        let answer = Client::connect(self.admin.parse().unwrap()).get(path);
+        (answer.status, answer.body)
     }
 
     /// Sends a signal by its name.
@@ -65,14 +101,20 @@ impl Running {
     }
 
     /// Waits for the end, and returns the rest of the log with it.
-    pub(crate) fn end(mut self) -> (ExitStatus, Vec<String>) {
+    pub(crate) fn end(self) -> (ExitStatus, Vec<String>) {
+        let (status, lines, _) = self.end_with_upstream();
+        (status, lines)
+    }
+
+    /// As [`Running::end`], with the upstream that outlives it.
+    pub(crate) fn end_with_upstream(mut self) -> (ExitStatus, Vec<String>, Upstream) {
         let mut lines = Vec::new();
         for line in self.lines.by_ref() {
             lines.push(line.unwrap());
         }
         let status = self.child.wait().unwrap();
         drop(self.folder);
-        (status, lines)
+        (status, lines, self.upstream)
     }
 }
 
