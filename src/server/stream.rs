@@ -16,6 +16,8 @@ use tokio_rustls::{Accept, TlsAcceptor};
 /// What TLS takes up for a connection in the middle of its handshake, beside what came: its state and the answer.
 const HANDSHAKE: usize = 16 * 1024;
 
+/// How much of what is written TLS holds for a sender that does not read, in bytes; answers are shorter.
+const UNREAD: usize = 16 * 1024;
 /// What TLS sets aside for what comes next, whether it comes or not; see `DeframerVecBuffer` in rustls.
 const ALWAYS_HELD: usize = 4 * 1024;
 
@@ -55,8 +57,9 @@ impl Handshake {
 
     /// Goes on with it.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Stream>> {
-        let stream = ready!(Pin::new(&mut *self.accept).poll(context))?;
+        let mut stream = ready!(Pin::new(&mut *self.accept).poll(context))?;
         self.came.set(0);
+        stream.get_mut().1.set_buffer_limit(Some(UNREAD));
         Poll::Ready(Ok(Stream::Tls(Box::new(stream))))
     }
 
