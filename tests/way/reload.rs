@@ -50,6 +50,18 @@ impl Changing {
         line
     }
 
+    /// As [`Changing::is`], after a hangup: what it asks for may have been noticed before.
+    #[track_caller]
+    fn comes_to_be(&mut self, result: &str) {
+        loop {
+            let line = self.running.line("reload");
+            if line["result"] != "unchanged" {
+                assert_eq!(line["result"], result, "{line}");
+                return;
+            }
+        }
+    }
+
     /// Puts the configuration with `settings`, and waits until it is served by.
     #[track_caller]
     fn apply(&mut self, settings: &[(&str, &str)]) -> serde_json::Value {
@@ -81,10 +93,11 @@ fn a_hangup_reads_everything_again() {
     sidecar.post(&genuine()).is(200, "fail");
     sidecar.put(&sidecar.text(&[("ack", "failure_status = 503")]));
     sidecar.running.signal("HUP");
-    sidecar.is("applied");
+    sidecar.comes_to_be("applied");
     sidecar.running.upstream.does([Act::status(500)]);
     sidecar.post(&genuine()).is(503, "fail");
-    assert_eq!((sidecar.reloads("applied"), sidecar.reloads("unchanged")), (1, 1));
+    assert_eq!(sidecar.reloads("applied"), 1);
+    assert!(sidecar.reloads("unchanged") >= 1);
     sidecar.running.signal("TERM");
     assert!(sidecar.running.end().0.success());
 }
@@ -336,6 +349,15 @@ fn a_new_certificate_is_served_to_new_connections_and_old_ones_live_on() {
     kept.post(&genuine().body()).is(200, "success");
 }
 
+/// Ends a load, at the latest when it is dropped.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What a hundred reloads go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keys {
@@ -402,13 +424,15 @@ fn a_hundred_reloads_under_load_make_not_one_wrong_answer() {
                 })
             })
             .collect();
+        // Also where something is wrong here: they would go on for ever.
+        let _over = Over(&is_over);
         let (mut backend, mut keys) = (0, Keys::Old);
         for round in 0..100 {
             if round % 4 == 3 {
                 // A bad one of another kind each time.
                 let bad = ["[server", "[server]\nmax_params = 0\n", "", "[[apps]]\napp_id = \"x\"\n"];
                 sidecar.put(bad[round / 4 % 4]);
-                sidecar.is("refused");
+                sidecar.comes_to_be("refused");
             } else {
                 keys = match (keys, *signs_with_new.lock().unwrap()) {
                     (Keys::Old | Keys::New, _) => Keys::Both,
@@ -420,7 +444,7 @@ fn a_hundred_reloads_under_load_make_not_one_wrong_answer() {
                 if round % 2 == 0 {
                     sidecar.running.signal("HUP");
                 }
-                sidecar.is("applied");
+                sidecar.comes_to_be("applied");
                 if keys == Keys::Both {
                     let mut new = signs_with_new.lock().unwrap();
                     *new = !*new;
@@ -471,6 +495,6 @@ fn where_files_cannot_be_watched_a_hangup_still_reloads() {
     assert_eq!(line["level"], "WARN");
     sidecar.put(&sidecar.text(&[("server", "paths = [\"/new\"]")]));
     sidecar.running.signal("HUP");
-    sidecar.is("applied");
+    sidecar.comes_to_be("applied");
     sidecar.post(&genuine()).is(404, "fail");
 }

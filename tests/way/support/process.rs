@@ -4,6 +4,9 @@ use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use super::client::Client;
 use super::upstream::Upstream;
@@ -16,9 +19,39 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Far longer than any test takes; a process that runs for so long is ended, and whoever waits for its log has failed.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// A process that ends with its test, at the latest.
+struct Guarded(Arc<Mutex<Child>>);
+
+impl Guarded {
+    fn new(child: Child) -> Self {
+        let child = Arc::new(Mutex::new(child));
+        let guarded = Arc::downgrade(&child);
+        thread::spawn(move || {
+            thread::sleep(PATIENCE);
+            if let Some(child) = guarded.upgrade() {
+                drop(child.lock().unwrap().kill());
+            }
+        });
+        Self(child)
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let Ok(mut child) = self.0.lock() {
+            // One that has ended already is not there to be killed.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
 /// A process that runs `run`.
 pub(crate) struct Running {
-    child: Child,
+    child: Guarded,
     lines: Lines<BufReader<ChildStdout>>,
     pub(crate) address: String,
     pub(crate) upstream: Upstream,
@@ -52,6 +85,7 @@ impl Running {
         command.current_dir(folder.path()).env_remove("SIDECAR_LOG");
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let child = Guarded::new(child);
         let mut running =
             Self { child, lines, address: String::new(), upstream, folder, admin: String::new() };
         let listening = running.line("listening");
@@ -95,8 +129,10 @@ impl Running {
 
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
-        let status =
-            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.0.lock().unwrap().id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
@@ -112,7 +148,7 @@ impl Running {
         for line in self.lines.by_ref() {
             lines.push(line.unwrap());
         }
-        let status = self.child.wait().unwrap();
+        let status = self.child.0.lock().unwrap().wait().unwrap();
         drop(self.folder);
         (status, lines, self.upstream)
     }
