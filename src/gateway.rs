@@ -15,7 +15,8 @@ use crate::config::Config;
 use crate::confirm::confirm;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Idle, Upstream};
-use crate::receive::receive;
+use crate::passthrough::Passthrough;
+use crate::receive::{is_served, receive};
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
 use crate::telemetry::metrics::{Methods, Metrics};
@@ -45,6 +46,7 @@ pub struct Shared {
 pub struct Gateway {
     shared: Arc<Shared>,
     upstream: Upstream,
+    passthrough: Option<Passthrough>,
     telemetry: Telemetry,
 }
 
@@ -57,8 +59,17 @@ impl Gateway {
     ) -> Result<Self, hyper::http::Error> {
         let upstream = shared.config.upstream.clone();
         let upstream = Upstream::new(upstream, worker, &shared.idle, shared.metrics.in_flight())?;
+        let passthrough = Passthrough::new(&shared.config, &shared.idle, &shared.metrics)?;
         let telemetry = telemetry.about(&shared.methods);
-        Ok(Self { shared, upstream, telemetry })
+        Ok(Self { shared, upstream, passthrough, telemetry })
+    }
+
+    /// The passthrough, where it is the way of `request`. Whatever is for one of our paths, or could lead to a handler
+    /// of notifications, has the other way.
+    pub(crate) fn passes<B>(&self, request: &Request<B>) -> Option<&Passthrough> {
+        let passthrough = self.passthrough.as_ref()?;
+        let is_ours = is_served(request.uri(), &self.shared.config.server.paths);
+        (!is_ours && passthrough.is_open(request.method(), request.uri())).then_some(passthrough)
     }
 
     /// Answers one request from `peer`. Whatever happens on the way, there is one answer and one log line.
@@ -86,8 +97,11 @@ impl Gateway {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let Shared { config, translator, .. } = &*self.shared;
-        let trace = TraceContext::of(request.headers());
+        let trace = self.telemetry.enter(TraceContext::of(request.headers()));
         line.traced(&trace);
+        if self.passthrough.is_some() && !is_served(request.uri(), &config.server.paths) {
+            return Err(Reason::ClosedPath.into());
+        }
         let received = receive(request, &config.server.paths, &config.limits).await?;
         line.received(&received);
         let now = SystemTime::now();

@@ -19,6 +19,7 @@ pub mod translate;
 pub mod deliver;
 pub mod ack;
 pub mod rejection;
+pub mod passthrough;
 pub mod telemetry;
 pub mod reload;
 pub mod tools;

@@ -19,10 +19,11 @@ use tokio::time::{Instant, interval_at};
 use tracing::{error, info, warn};
 
 use self::watch::Watch;
-use crate::config::{self, Config, ConfigErrors, Finding, NamedFiles};
+use crate::config::{self, Config, ConfigErrors, Finding, NamedFiles, UpstreamUrl};
 use crate::deliver::{Idle, InFlight, Upstream};
 use crate::gateway::Shared;
 use crate::limits::raise_file_limit;
+use crate::passthrough::Passthrough;
 use crate::telemetry::log;
 use crate::telemetry::metrics::{Metrics, Reloaded};
 use crate::translate::Translator;
@@ -47,6 +48,8 @@ pub struct Reload {
     latest: Arc<ArcSwap<Shared>>,
     /// The addresses that were bound at start: those of `server.listen` and of `admin.listen`.
     bound: [SocketAddr; 2],
+    /// Where spans go since the start.
+    collector: Option<UpstreamUrl>,
     /// The files that were refused last, so that they are not complained about twice.
     refused: Option<NamedFiles>,
 }
@@ -78,7 +81,8 @@ impl Reload {
     pub(crate) fn new(origin: Origin, latest: Arc<ArcSwap<Shared>>) -> Self {
         let shared = latest.load();
         let bound = [shared.config.server.listen, shared.config.admin.listen];
-        Self { origin, latest, bound, refused: None }
+        let collector = shared.config.telemetry.otlp_endpoint.clone();
+        Self { origin, latest, bound, collector, refused: None }
     }
 
     /// Reloads whenever a file changes or it is `asked` to, until nobody can ask any more. Once a day it tells of
@@ -196,7 +200,9 @@ impl Reload {
         let listeners =
             [("server.listen", server, config.server.listen), ("admin.listen", admin, config.admin.listen)];
         let changed = listeners.iter().filter(|(_, bound, now)| bound != now).map(|(key, ..)| *key);
-        let keys = changed.collect::<Vec<_>>().join(", ");
+        let collector =
+            (self.collector != config.telemetry.otlp_endpoint).then_some("telemetry.otlp_endpoint");
+        let keys = changed.chain(collector).collect::<Vec<_>>().join(", ");
         (!keys.is_empty()).then_some(keys)
     }
 }
@@ -221,14 +227,18 @@ pub(crate) fn set_up(config: Config, idle: Idle, metrics: Arc<Metrics>) -> io::R
         Upstream::new(config.upstream.clone(), 0, &Idle::new(1), InFlight::default())
             .map_err(io::Error::other)?,
     );
-    let files = raise_file_limit(config.server.max_connections, config.upstream.max_connections())?;
+    drop(Passthrough::new(&config, &idle, &metrics).map_err(io::Error::other)?);
+    let passing = if config.passthrough { config.upstream.max_in_flight } else { 0 };
+    let to_upstream = config.upstream.max_connections().saturating_add(passing);
+    let files = raise_file_limit(config.server.max_connections, to_upstream)?;
     if let Some(warning) = files.warning() {
         warn!(event = "file_limit", "{warning}");
     }
     let config::Translate { on_mismatch, unknown_methods } = config.translate;
     let translator = Translator::new(config.catalogue.clone(), on_mismatch, unknown_methods)
         .with_content_keys(config.content_keys.clone())
-        .with_mini_apps(config.mini_apps());
+        .with_mini_apps(config.mini_apps())
+        .with_charsets(config.charsets());
     metrics.certificates(&config.expiries());
     Ok(Shared {
         translator: Arc::new(translator),

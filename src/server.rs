@@ -40,6 +40,7 @@ use crate::rejection::Reason;
 use crate::reload::{self, Origin, Reload};
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::spans::{self, Exporter, Spans};
 
 /// How many host names each worker resolves at once.
 const RESOLVERS: usize = 4;
@@ -51,12 +52,17 @@ const BACKLOG: i32 = 4096;
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// How long what is answered `fail` at the very end may take to be written.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long the collector may take for the last spans, once all else has ended.
+const LAST_SPANS: Duration = Duration::from_secs(1);
 
 /// The sidecar, bound to its addresses and not serving yet.
 pub struct Server {
     latest: Arc<ArcSwap<Shared>>,
     public: TcpListener,
     admin: TcpListener,
+    /// Where the workers' spans go, if they go anywhere; the collector is the same until the end.
+    spans: Option<Spans>,
+    exporter: Option<Exporter>,
     workers: usize,
 }
 
@@ -127,11 +133,15 @@ impl Server {
         let metrics = Arc::new(Metrics::new(config.catalogue.methods()).map_err(io::Error::other)?);
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let (server, admin) = (config.server.listen, config.admin.listen);
+        let collector = config.telemetry.otlp_endpoint.clone();
+        let (spans, exporter) = collector.map(|url| spans::spans(url, &metrics)).unzip();
         let shared = reload::set_up(config, Idle::new(workers), metrics)?;
         Ok(Self {
             public: bind("server.listen", server)?,
             admin: bind("admin.listen", admin)?,
             workers,
+            spans,
+            exporter,
             latest: Arc::new(ArcSwap::from_pointee(shared)),
         })
     }
@@ -158,22 +168,29 @@ impl Server {
         run(async {
             let admin = tokio::net::TcpListener::from_std(self.admin)?;
             tokio::task::spawn_local(admin::serve(admin, Arc::clone(&self.latest), phases.clone()));
+            let exporter =
+                self.exporter.map(|exporter| tokio::task::spawn_local(exporter.run(phases.clone())));
             // Asked once before a connection is accepted, so that what it waits for is heard from the start.
             let mut shutdown = pin!(shutdown);
             if poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready())).await {
                 return Ok(());
             }
+            // Less than the machine has processors where a cgroup or an affinity says so.
+            info!(event = "workers", workers = self.workers, "one for each processor that may be used");
             let (ended, mut endings) = mpsc::channel(self.workers);
             let mut workers = Vec::new();
             for number in 0..self.workers {
                 let (listener, latest, phases) =
                     (self.public.try_clone()?, Arc::clone(&self.latest), phases.clone());
+                let spans = self.spans.clone();
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
                 let ended = Ended(Some(ended.clone()));
                 let among = self.workers;
-                workers.push(thread.spawn(move || work(listener, latest, number, among, phases, ended))?);
+                workers
+                    .push(thread.spawn(move || work(listener, latest, number, among, spans, phases, ended))?);
             }
-            drop((self.public, ended));
+            // From here on the workers alone can send spans, so that the last span is known to be the last.
+            drop((self.public, ended, self.spans));
             let left = tokio::select! {
                 () = &mut shutdown => self.workers,
                 _ = endings.recv() => {
@@ -185,6 +202,9 @@ impl Server {
             end(&server, &phase, endings, left).await;
             for worker in workers {
                 worker.join().map_err(|_panic| io::Error::other("a worker panicked"))??;
+            }
+            if let Some(exporter) = exporter {
+                drop(timeout(LAST_SPANS, exporter).await);
             }
             Ok(())
         })
@@ -222,13 +242,14 @@ fn work(
     latest: Arc<ArcSwap<Shared>>,
     number: usize,
     workers: usize,
+    spans: Option<Spans>,
     mut phases: watch::Receiver<Phase>,
     mut ended: Ended,
 ) -> io::Result<()> {
     run(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let shared = latest.load_full();
-        let telemetry = Telemetry::new(Arc::clone(&shared.metrics));
+        let telemetry = Telemetry::new(Arc::clone(&shared.metrics)).with_spans(spans);
         let gateway = Gateway::new(Arc::clone(&shared), number, &telemetry).map_err(io::Error::other)?;
         let worker = Rc::new(Worker {
             drain: Rc::<Drain>::default(),

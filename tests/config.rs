@@ -78,3 +78,9 @@ mod tls;
 
 #[path = "config/files.rs"]
 mod files;
+
+#[path = "config/secrets.rs"]
+mod secrets;
+
+#[path = "config/upstream.rs"]
+mod upstream;

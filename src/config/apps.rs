@@ -10,6 +10,7 @@ use super::finding::Place;
 use super::reader::{Problem, Reader, Section, Written};
 use super::{secrets, value};
 use crate::confirm::answer::SignedAnswer;
+use crate::translate::charset::Charset;
 use crate::translate::cipher::ContentKey;
 use crate::verify::key::{Fingerprint, KeyError, PublicKey};
 
@@ -33,6 +34,8 @@ pub struct App {
     pub answer: Option<SignedAnswer>,
     /// The mini programs of which it accepts notifications; empty for all.
     pub mini_app_ids: Vec<String>,
+    /// The charset of its notifications that name none, if it is not UTF-8.
+    pub charset: Option<Charset>,
 }
 
 /// One of Alipay's public keys, and where it came from.
@@ -83,6 +86,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>, allow_sha1: boo
             let remedy = "name those that are allowed, or remove the key to allow all";
             section.refuse("mini_app_ids", Problem::new("no mini program is allowed", remedy));
         }
+        let charset = section.optional("charset", value::charset);
         let answer = section.optional("app_private_key_file", |written| {
             let answer = secrets::answer(written, folder)?;
             own.push((answer.fingerprint(), written.place, written.key.clone()));
@@ -100,7 +104,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>, allow_sha1: boo
             reader.error(Some(place), &path, Problem::new("has no key", remedy));
         }
         if let (Some(app_id), Some(keys)) = (app_id, keys) {
-            apps.push(App { app_id, keys, content_key, answer, mini_app_ids });
+            apps.push(App { app_id, keys, content_key, answer, mini_app_ids, charset });
         }
     }
     warn_of_shared_keys(reader, &apps);

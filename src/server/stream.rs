@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,11 +31,28 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    /// What the sender speaks over it.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => "http",
+            Self::Tls(_) => "https",
+        }
+    }
+
     /// How many bytes came that are not whole records yet, and are held until they are.
     pub(super) fn held(&self) -> usize {
         match self {
             Self::Plain(_) => 0,
             Self::Tls(stream) => stream.get_ref().0.came.get(),
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Plain(stream) => stream.as_fd(),
+            Self::Tls(stream) => stream.get_ref().0.stream.as_fd(),
         }
     }
 }

@@ -4,12 +4,14 @@ mod writer;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use hyper::StatusCode;
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Subscriber, error, info, warn};
+use tracing::{Event, Subscriber, debug, error, info, warn};
 use tracing_subscriber::Registry;
 use tracing_subscriber::fmt::format::{Format, Full, Json, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -24,6 +26,7 @@ pub use self::writer::flush;
 use super::{Line, Verdict, milliseconds};
 use crate::ack::Outcome;
 use crate::config::{self, LogFormat};
+use crate::passthrough::Ending;
 use crate::rejection::{Rejection, Severity};
 use crate::verify::SignedForm;
 
@@ -122,4 +125,11 @@ pub(super) fn notification(line: &Line, outcome: &Result<Outcome, Rejection>, ha
         Severity::Upstream => write_line!(warn),
         Severity::Operator => write_line!(error),
     }
+}
+
+/// Writes the line of one request that was passed through. Nobody verified it, and its path and its headers are its own
+/// affair, so the line is for those who look for something: at `debug`, and without either.
+pub(crate) fn passed(ending: Ending, status: Option<StatusCode>, took: Duration, peer: SocketAddr) {
+    let status = status.map(|status| status.as_u16());
+    debug!(event = "passthrough", result = ending.label(), status, took_ms = milliseconds(took), %peer);
 }

@@ -13,8 +13,10 @@ use prometheus::{
     opts,
 };
 
+use super::process::Process;
 use super::{Verdict, log};
 use crate::deliver::InFlight;
+use crate::passthrough::Ending;
 use crate::verify::SignedForm;
 
 /// Upper bounds of the upstream's time, in seconds: up to the 16 s that Alipay waits.
@@ -32,13 +34,19 @@ pub struct Metrics {
     upstream_seconds: Histogram,
     handling_seconds: Histogram,
     log_lines_dropped: IntCounter,
+    spans_exported: IntCounter,
+    spans_dropped: IntCounter,
     in_flight_gauge: IntGauge,
     in_flight_bytes_gauge: IntGauge,
     connections_gauge: IntGauge,
     reloads: [IntCounter; 3],
     certificate_expiry: IntGaugeVec,
+    process: Process,
     in_flight: InFlight,
     connections: Arc<AtomicUsize>,
+    passthrough: [IntCounter; Ending::ALL.len()],
+    passthrough_in_flight_gauge: IntGauge,
+    passing: Arc<AtomicUsize>,
 }
 
 /// What became of a request to read the configuration again.
@@ -95,8 +103,13 @@ impl Methods {
         self.notifications.with_label_values(&[
             verdict.outcome(),
             verdict.reason().unwrap_or_default(),
-            self.names.get(method).map_or("other", String::as_str),
+            self.name(Some(method)),
         ])
+    }
+
+    /// The name of the message of this index, as the label `msg_method` has it.
+    pub(super) fn name(&self, method: Option<usize>) -> &str {
+        method.and_then(|method| self.names.get(method)).map_or("other", String::as_str)
     }
 
     /// The index of the message `method` in the catalogue.
@@ -112,25 +125,35 @@ impl Metrics {
             Opts::new("alipay_sidecar_notifications_total", "Requests answered, by what became of them."),
             &["outcome", "reason", "msg_method"],
         )?;
-        let forms = IntCounterVec::new(
-            Opts::new(
-                "alipay_sidecar_signature_form_total",
-                "Genuine notifications, by the form of their signed text.",
-            ),
-            &["form"],
+        let counters =
+            |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]);
+        let forms = counters(
+            "alipay_sidecar_signature_form_total",
+            "Genuine notifications, by the form of their signed text.",
+            "form",
         )?;
-        let reloads = IntCounterVec::new(
-            Opts::new(
-                "alipay_sidecar_reloads_total",
-                "How often the configuration was read again, by what came of it.",
-            ),
-            &["result"],
+        let reloads = counters(
+            "alipay_sidecar_reloads_total",
+            "How often the configuration was read again, by what came of it.",
+            "result",
+        )?;
+        let spans = counters(
+            "alipay_sidecar_spans_total",
+            "Spans, by whether the collector took them or they were dropped.",
+            "result",
+        )?;
+        let passthrough = counters(
+            "alipay_sidecar_passthrough_total",
+            "Requests passed through, by what became of them.",
+            "result",
         )?;
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
         };
+        let registry = Registry::new();
         let metrics = Self {
-            registry: Registry::new(),
+            process: Process::register(&registry)?,
+            registry,
             methods: Mutex::new(Arc::new(Methods::new(methods, notifications.clone()))),
             forms: [SignedForm::V1, SignedForm::V2].map(|form| forms.with_label_values(&[form.label()])),
             upstream_seconds: histogram(
@@ -147,6 +170,8 @@ impl Metrics {
                 "alipay_sidecar_log_lines_dropped_total",
                 "Lines not written because the reader of the log was too slow.",
             )?,
+            spans_exported: spans.with_label_values(&["exported"]),
+            spans_dropped: spans.with_label_values(&["dropped"]),
             in_flight_gauge: IntGauge::new("alipay_sidecar_in_flight", "Deliveries in flight.")?,
             in_flight_bytes_gauge: IntGauge::new(
                 "alipay_sidecar_in_flight_bytes",
@@ -166,6 +191,12 @@ impl Metrics {
             )?,
             in_flight: InFlight::default(),
             connections: Arc::default(),
+            passthrough: Ending::ALL.map(|ending| passthrough.with_label_values(&[ending.label()])),
+            passthrough_in_flight_gauge: IntGauge::new(
+                "alipay_sidecar_passthrough_in_flight",
+                "Requests being passed through.",
+            )?,
+            passing: Arc::default(),
         };
         let build_info = IntGauge::with_opts(
             opts!("alipay_sidecar_build_info", "The version that runs.")
@@ -175,6 +206,7 @@ impl Metrics {
         let registry = &metrics.registry;
         registry.register(Box::new(notifications))?;
         registry.register(Box::new(forms))?;
+        registry.register(Box::new(spans))?;
         registry.register(Box::new(metrics.upstream_seconds.clone()))?;
         registry.register(Box::new(metrics.handling_seconds.clone()))?;
         registry.register(Box::new(metrics.log_lines_dropped.clone()))?;
@@ -183,6 +215,8 @@ impl Metrics {
         registry.register(Box::new(metrics.connections_gauge.clone()))?;
         registry.register(Box::new(reloads))?;
         registry.register(Box::new(metrics.certificate_expiry.clone()))?;
+        registry.register(Box::new(passthrough))?;
+        registry.register(Box::new(metrics.passthrough_in_flight_gauge.clone()))?;
         registry.register(Box::new(build_info))?;
         Ok(metrics)
     }
@@ -230,6 +264,25 @@ impl Metrics {
         }
     }
 
+    /// The number of requests being passed through, in all workers.
+    pub(crate) fn passing(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.passing)
+    }
+
+    /// Counts a request that was passed through by what became of it.
+    pub(crate) fn passed(&self, ending: Ending) {
+        let counters = Ending::ALL.iter().zip(&self.passthrough);
+        counters.filter(|(counted, _)| **counted == ending).for_each(|(_, counter)| counter.inc());
+    }
+
+    pub(super) fn spans_exported(&self, count: u64) {
+        self.spans_exported.inc_by(count);
+    }
+
+    pub(super) fn spans_dropped(&self, count: u64) {
+        self.spans_dropped.inc_by(count);
+    }
+
     /// Counts the form in which a signature held.
     pub(crate) fn signature_form(&self, form: SignedForm) {
         let [v1, v2] = &self.forms;
@@ -255,6 +308,8 @@ impl Metrics {
         self.in_flight_gauge.set(gauge(self.in_flight.count()));
         self.in_flight_bytes_gauge.set(gauge(self.in_flight.bytes()));
         self.connections_gauge.set(gauge(self.connections.load(Ordering::Relaxed)));
+        self.process.refresh();
+        self.passthrough_in_flight_gauge.set(gauge(self.passing.load(Ordering::Relaxed)));
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

@@ -12,7 +12,7 @@ use jiff::tz::Offset;
 use memchr::memmem;
 
 use super::key::Hash;
-use super::kind::{Kind, Parameters, is_only_a_gateway_check};
+use super::kind::{Kind, KnownParameters, is_only_a_gateway_check};
 use crate::receive::form::{Form, is_name};
 use crate::rejection::{Reason, Rejection};
 
@@ -33,7 +33,7 @@ const APP_ID_IN_XML: (&[u8], &[u8]) = (b"<AppId><![CDATA[", b"]]></AppId>");
 
 impl<'a> Claims<'a> {
     /// Reads the envelope of `form`, by the grammar of its kind. `parameters` are those that mean something.
-    pub(super) fn read(form: &'a Form, parameters: &Parameters) -> Result<Self, Rejection> {
+    pub(super) fn read(form: &'a Form, parameters: &KnownParameters) -> Result<Self, Rejection> {
         let sign = form.get("sign").filter(|sign| !sign.is_empty()).ok_or(Reason::Unsigned)?;
         let kind = Kind::of(form).ok_or_else(|| {
             Reason::UnsupportedKind.because("no msg_method, no notify_type, and no service that is known")
@@ -93,7 +93,7 @@ fn gateway_check(form: &Form) -> Result<(&[u8], Option<u64>), Rejection> {
 /// One with an `app_id` always has `version` and `charset` too. The old partner API has none of the three.
 fn flat(form: &Form) -> Result<(&[u8], Option<u64>), Rejection> {
     required(form, "notify_type", is_msg_method)?;
-    required(form, "notify_id", |value| value.len() <= 128 && is_id(value))?;
+    required(form, "notify_id", is_flat_notify_id)?;
     let of_envelope = if form.get("app_id").is_some() { required } else { optional };
     of_envelope(form, "version", |value| matches!(value, b"1.0" | b"1.1"))?;
     of_envelope(form, "charset", is_charset)?;
@@ -129,7 +129,7 @@ fn required<'a>(
 /// `biz_content` of a message or a gateway check may, because where it ends is told otherwise. Free text of flat
 /// notifications may as well, unless the name means something in that kind and sorts from the name of the text on: a
 /// name before it cannot follow it in the sorted text.
-fn unambiguous(form: &Form, kind: Kind, parameters: &Parameters) -> Result<(), Rejection> {
+fn unambiguous(form: &Form, kind: Kind, parameters: &KnownParameters) -> Result<(), Rejection> {
     let names = parameters.of(form.get("notify_type"));
     for (name, value) in form.iter() {
         if name == b"biz_content" && kind != Kind::Flat {
@@ -181,6 +181,11 @@ pub(crate) fn is_app_id(value: &[u8]) -> bool {
 
 pub(crate) fn is_notify_id(value: &[u8]) -> bool {
     value.len() <= 64 && is_id(value)
+}
+
+/// Flat notifications have the longer ids.
+pub(crate) fn is_flat_notify_id(value: &[u8]) -> bool {
+    value.len() <= 128 && is_id(value)
 }
 
 fn is_id(value: &[u8]) -> bool {

@@ -54,7 +54,7 @@ const BESIDE_THE_CATALOGUE: &[&str] = &[
 
 /// The parameters of flat notifications that mean something, for each `notify_type`.
 #[derive(Debug, Default, Clone)]
-pub struct Parameters {
+pub struct KnownParameters {
     of_kind: BTreeMap<String, Names>,
     /// What means something in any kind, for kinds that are not known.
     of_any: Names,
@@ -67,7 +67,7 @@ pub(super) struct Names {
     free_text: BTreeSet<String>,
 }
 
-impl Parameters {
+impl KnownParameters {
     /// What is known of parameters once `fields` are: `notify_type`, name, and whether it is free text.
     pub fn new<'f>(fields: impl IntoIterator<Item = (&'f str, &'f str, bool)>) -> Self {
         let mut parameters = Self::default();

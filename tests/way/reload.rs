@@ -234,6 +234,33 @@ fn what_needs_a_restart_is_named_and_all_else_is_served() {
 }
 
 #[test]
+fn another_collector_needs_a_restart() {
+    let mut sidecar = Changing::start(&[]);
+    let line = sidecar.apply(&[("telemetry", "otlp_endpoint = \"http://127.0.0.1:1\"")]);
+    assert_eq!(line["needs_restart"], "telemetry.otlp_endpoint");
+    assert!(sidecar.apply(&[]).get("needs_restart").is_none());
+}
+
+#[test]
+fn the_passthrough_goes_on_and_off() {
+    let mut sidecar = Changing::start(&[]);
+    let mut kept = sidecar.running.connect();
+    let mut asks = |is_on: bool| {
+        kept.send("POST /shop HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(kept.answer().status, if is_on { 204 } else { 404 });
+    };
+    asks(false);
+    for _ in 0..2 {
+        sidecar.apply(&[("passthrough", "enabled = true")]);
+        asks(true);
+        assert_eq!(sidecar.running.upstream.got().line, "POST /shop HTTP/1.1");
+        sidecar.apply(&[]);
+        asks(false);
+    }
+    sidecar.running.upstream.got_nothing();
+}
+
+#[test]
 fn readiness_follows_the_apps() {
     let mut sidecar = Changing::start(&[]);
     assert_eq!(sidecar.running.admin("/readyz").0, 200);

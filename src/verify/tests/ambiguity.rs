@@ -33,9 +33,9 @@ fn flat() -> impl Strategy<Value = Params> {
         "open_app_auth_notify",
         "unknown_kind",
     ]);
-    let texts = (text(), text(), optional(), optional(), optional(), optional());
+    let texts = (text(), text(), optional(), optional(), optional(), optional(), optional());
     (texts, kinds, any::<bool>()).prop_map(
-        |((subject, body, reason, title, passback, content), kind, is_of_a_partner)| {
+        |((subject, body, reason, title, passback, bills, content), kind, is_of_a_partner)| {
             let mut params: Params = [
                 ("charset", "GBK"),
                 ("version", "1.0"),
@@ -56,6 +56,7 @@ fn flat() -> impl Strategy<Value = Params> {
                 ("refund_reason", reason),
                 ("title", title),
                 ("passback_params", passback),
+                ("fund_bill_list", bills),
                 ("biz_content", content),
             ] {
                 params.extend(text.map(|text| (name.to_owned(), text.into_bytes())));
@@ -196,7 +197,9 @@ proptest! {
         let names = PARAMETERS.of(original.get("notify_type").map(Vec::as_slice));
         if let Some(read) = accepts(&forged) {
             // Free text may lose its end to a name that means nothing; whatever means something stays what it was.
-            let is_text = |name: &str| ["subject", "body", "refund_reason", "title", "passback_params"].contains(&name);
+            let is_text = |name: &str| {
+                ["subject", "body", "refund_reason", "title", "passback_params", "fund_bill_list"].contains(&name)
+            };
             for (name, value) in original.iter().filter(|(name, _)| !is_text(name)) {
                 // Of unsigned names the text may take one back, if it means nothing.
                 if names.is_known(name.as_bytes()) {

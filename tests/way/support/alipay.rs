@@ -89,6 +89,25 @@ pub(crate) struct Notification {
     pub(crate) params: Vec<(String, Vec<u8>)>,
 }
 
+/// A flat notification of this type, sent now and unsigned, with the parameters of an envelope and these.
+pub(crate) fn flat(notify_type: &str, params: &[(&str, &str)]) -> Notification {
+    let beijing = jiff::tz::offset(8).to_datetime(jiff::Timestamp::now());
+    let time = beijing.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let envelope = [
+        ("charset", "UTF-8"),
+        ("version", "1.0"),
+        ("sign_type", "RSA2"),
+        ("notify_type", notify_type),
+        ("notify_id", "2024031500222103145084711405842378"),
+        ("notify_time", &time),
+        ("app_id", APP_ID),
+    ];
+    let params = envelope.iter().chain(params);
+    Notification {
+        params: params.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect(),
+    }
+}
+
 impl Notification {
     /// The documented example, sent now, unsigned, in the order observed.
     pub(crate) fn unsigned() -> Self {

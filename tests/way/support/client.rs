@@ -166,17 +166,33 @@ impl Client {
         assert_eq!(self.next(), None);
     }
 
-    fn fill(&mut self) -> bool {
-        let mut bytes = [0; 4096];
-        let read = match &mut self.tls {
-            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut bytes),
-            None => self.stream.read(&mut bytes),
-        };
-        match read {
-            Ok(length) => {
-                self.read.extend_from_slice(&bytes[..length]);
-                length > 0
+    /// All that comes, up to the end of the connection; whether that end was orderly: with TLS, announced.
+    pub(crate) fn rest(mut self) -> (String, bool) {
+        let outcome = loop {
+            match self.fill_once() {
+                Ok(0) => break Ok(()),
+                Ok(_) => {}
+                Err(error) if CLOSED.contains(&error.kind()) => break Err(error),
+                Err(error) => panic!("{error}"),
             }
+        };
+        (String::from_utf8(self.read).unwrap(), outcome.is_ok())
+    }
+
+    /// Reads once; says how much came.
+    fn fill_once(&mut self) -> std::io::Result<usize> {
+        let mut bytes = [0; 4096];
+        let length = match &mut self.tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut bytes)?,
+            None => self.stream.read(&mut bytes)?,
+        };
+        self.read.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn fill(&mut self) -> bool {
+        match self.fill_once() {
+            Ok(length) => length > 0,
             Err(error) if CLOSED.contains(&error.kind()) => false,
             Err(error) => panic!("no answer: {error}"),
         }
