@@ -22,4 +22,5 @@ pub mod rejection;
 pub mod passthrough;
 pub mod diagnose;
 pub mod telemetry;
+pub mod reload;
 pub mod tools;

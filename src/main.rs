@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use alipay_sidecar::config::{Config, ConfigErrors};
+use alipay_sidecar::reload::{Origin, Reload, tell_all};
 use alipay_sidecar::server::Server;
 use alipay_sidecar::telemetry::log;
 use alipay_sidecar::tools;
@@ -15,7 +16,8 @@ use alipay_sidecar::translate::catalogue::Catalogue;
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info, warn};
+use tokio::sync::mpsc;
+use tracing::{error, info};
 
 /// Verifies what Alipay posts to your app, and hands it on as typed JSON.
 #[derive(Debug, Parser)]
@@ -132,18 +134,9 @@ fn run(path: &Path) -> ExitCode {
     if let Err(problem) = log::start(config.log) {
         return complain(&problem, 1);
     }
-    for warning in config.warnings.iter().chain(&config.key_warnings(Timestamp::now())) {
-        let place = warning.place.map(|place| format!("{}:{}:{}", warning.file, place.line, place.column));
-        warn!(
-            event = "config_warning",
-            place,
-            key = warning.key,
-            remedy = warning.remedy,
-            "{}",
-            warning.what
-        );
-    }
-    let outcome = serve(config);
+    tell_all(config.warnings.iter().chain(&config.key_warnings(Timestamp::now())));
+    let origin = Origin { path: path.to_owned(), env: environment, clock: Timestamp::now };
+    let outcome = serve(config, origin);
     if let Err(problem) = &outcome {
         error!(event = "stopped", %problem, "the sidecar cannot go on");
     }
@@ -152,27 +145,34 @@ fn run(path: &Path) -> ExitCode {
 }
 
 /// Serves until the first SIGTERM or SIGINT, drains, and returns.
-fn serve(config: Config) -> io::Result<()> {
+fn serve(config: Config, origin: Origin) -> io::Result<()> {
     let server = Server::bind(config)?;
     let (address, admin) = (server.address()?, server.admin_address()?);
+    let reload = server.reload(origin);
     server.serve(async move {
-        if let Err(problem) = first_signal(address, admin).await {
+        if let Err(problem) = first_signal(address, admin, reload).await {
             error!(event = "signals_failed", %problem, "signals cannot be heard: the process ends");
         }
     })
 }
 
-/// Waits for the first SIGTERM or SIGINT. The second ends the process at once.
-async fn first_signal(address: SocketAddr, admin: SocketAddr) -> io::Result<()> {
+/// Waits for the first SIGTERM or SIGINT, and reloads until then. The second ends the process at once.
+async fn first_signal(address: SocketAddr, admin: SocketAddr, reload: Reload) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let (ask, asked) = mpsc::channel(1);
+    tokio::task::spawn_local(reload.run(asked));
     info!(event = "listening", %address, %admin, version = env!("CARGO_PKG_VERSION"), "ready for notifications");
     let first = loop {
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
-            _ = hangup.recv() => warn!(event = "signal", signal = "SIGHUP", "nothing is reloaded: a restart takes changes up"),
+            _ = hangup.recv() => {
+                info!(event = "signal", signal = "SIGHUP", "everything is read again");
+                // Where one is waiting to be heard already, it is heard after this.
+                ask.try_send(()).unwrap_or_default();
+            }
         }
     };
     info!(event = "signal", signal = first, "the end begins; a second signal ends at once");

@@ -83,6 +83,8 @@ reasons! {
     // The connection and the head.
     /// More connections than `server.max_connections`.
     TooManyConnections => "too_many_connections", Upstream, Answer::Close;
+    /// The TLS handshake failed, or took longer than `server.header_timeout`.
+    FailedHandshake => "failed_handshake", Sender, Answer::Close;
     /// The head of the request is not plain HTTP/1.1: framing, host, target or line ends are wrong or ambiguous.
     MalformedHead => "malformed_head", Sender, BAD;
     /// The head of the request is over 16 KiB or has more than 64 headers.

@@ -17,6 +17,7 @@ use alipay_sidecar::telemetry::{Line, Telemetry};
 use alipay_sidecar::tools::keygen::keygen;
 use alipay_sidecar::tools::schema;
 use alipay_sidecar::translate::catalogue::Catalogue;
+use jiff::Timestamp;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
@@ -234,6 +235,7 @@ fn metrics_of_one_request() -> (Arc<Metrics>, impl FnOnce()) {
     let record = move || {
         let line = Line::new(Instant::now(), SocketAddr::from(([127, 0, 0, 1], 1)));
         telemetry.record(&line, &Err(Reason::UnknownPath.into()));
+        telemetry.metrics().certificates(&[("server.tls".to_owned(), Timestamp::UNIX_EPOCH)].into());
     };
     (metrics, record)
 }
