@@ -10,6 +10,7 @@ use alipay_sidecar::config::{Config, ConfigErrors};
 use alipay_sidecar::server::Server;
 use alipay_sidecar::telemetry::log;
 use alipay_sidecar::tools;
+use alipay_sidecar::tools::simulate::SimulateError;
 use alipay_sidecar::translate::catalogue::Catalogue;
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -62,6 +63,8 @@ enum Command {
         #[arg(long, short)]
         config: Option<PathBuf>,
     },
+    /// Act as Alipay: sign notifications and deliver them until the answer is `success`, on Alipay's own schedule
+    Simulate(#[command(flatten)] Box<tools::simulate::Options>),
     /// Show the whole way on loopback: throwaway keys, a simulated Alipay, the real proxy, a small backend
     Demo {
         /// End by itself after the show
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Command::Schema { name, list, format, config } => {
             schema(name.as_deref(), list, format, config.as_deref())
         }
+        Command::Simulate(options) => simulate(&options),
         Command::Demo { once } => finish(tools::demo::demo(once, &mut io::stdout())),
     }
 }
@@ -198,6 +202,21 @@ fn schema(name: Option<&str>, list: bool, format: SchemaFormat, config: Option<&
         },
     };
     finish(outcome.and_then(|()| out.flush()))
+}
+
+fn simulate(options: &tools::simulate::Options) -> ExitCode {
+    let interrupted = async {
+        // Where signals cannot be heard, it ends by itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    match tools::simulate::simulate(options, interrupted, &mut io::stdout()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(SimulateError::Unusable(what)) => complain(&what, UNUSABLE),
+        Err(SimulateError::Io(problem)) => finish(Err(problem)),
+    }
 }
 
 fn environment(name: &str) -> Option<String> {

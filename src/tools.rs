@@ -6,3 +6,4 @@ pub mod demo;
 pub mod keygen;
 pub mod schema;
 mod sender;
+pub mod simulate;
