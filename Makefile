@@ -15,7 +15,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages lint flood timing messages fmt deny fuzz fuzz-smoke build clean
+.PHONY: help demo test test-deps packages lint flood timing messages fmt deny fuzz fuzz-smoke build man clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ fuzz-smoke: packages ## 20,000 inputs for each fuzz target
 
 build: ## the release binary
 	$(CARGO) build --release --locked
+
+man: ## man pages, in target/man
+	$(CARGO) run --locked -- man $(TARGET)/man
 
 clean: ## remove everything built or installed here
 	$(CARGO) clean

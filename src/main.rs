@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit code out. Exit codes are decided here and nowhere else.
 
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use alipay_sidecar::telemetry::log;
 use alipay_sidecar::tools;
 use alipay_sidecar::tools::simulate::SimulateError;
 use alipay_sidecar::translate::catalogue::Catalogue;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -71,6 +73,16 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Print what completes commands and options in a shell, for it to load
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write a man page for each command
+    Man {
+        /// The folder to write to
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -96,6 +108,8 @@ fn main() -> ExitCode {
         }
         Command::Simulate(options) => simulate(&options),
         Command::Demo { once } => finish(tools::demo::demo(once, &mut io::stdout())),
+        Command::Completions { shell } => completions(shell),
+        Command::Man { dir } => man(&dir),
     }
 }
 
@@ -216,6 +230,24 @@ fn simulate(options: &tools::simulate::Options) -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(SimulateError::Unusable(what)) => complain(&what, UNUSABLE),
         Err(SimulateError::Io(problem)) => finish(Err(problem)),
+    }
+}
+
+fn completions(shell: Shell) -> ExitCode {
+    // It panics where it cannot write, so it writes to memory first.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "alipay-sidecar", &mut script);
+    finish(io::stdout().write_all(&script))
+}
+
+fn man(dir: &Path) -> ExitCode {
+    let outcome = fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Arguments::command(), dir));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => complain(
+            &format!("{} cannot be written ({problem}): name a directory of yours", dir.display()),
+            UNUSABLE,
+        ),
     }
 }
 

@@ -289,3 +289,29 @@ fn what_cannot_be_sent_is_said_before_anything_is() {
     }
     assert!(app.got().is_empty());
 }
+
+#[test]
+fn completions_and_man_pages_know_every_command() {
+    let folder = Folder::new();
+    let alipay_sidecar = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alipay-sidecar"));
+        command.current_dir(folder.path()).args(arguments);
+        run(command)
+    };
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (code, script, _) = alipay_sidecar(&["completions", shell]);
+        assert_eq!(code, Some(0));
+        assert!(script.contains("simulate") && script.contains("private-key"), "{shell}");
+    }
+    assert_eq!(alipay_sidecar(&["man", "pages"]).0, Some(0));
+    let page = |name: &str| std::fs::read_to_string(folder.path().join("pages").join(name)).unwrap();
+    assert!(page("alipay-sidecar.1").contains("simulate"));
+    for command in ["run", "check", "keygen", "schema", "simulate", "demo", "completions", "man"] {
+        assert!(page(&format!("alipay-sidecar-{command}.1")).starts_with(".ie"), "{command}");
+    }
+    assert!(page("alipay-sidecar-simulate.1").contains("hostile"));
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let (code, _, err) = alipay_sidecar(&["man", "file"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("name a directory of yours"), "{err}");
+}
