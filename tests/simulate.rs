@@ -1,10 +1,12 @@
-//! `simulate` as people run it: the built binary as Alipay, against the built proxy, an SDK that is not ours, and
-//! upstreams that do as they are told.
+//! `simulate` as people run it: the built binary as Alipay, against the built proxy, an SDK that is not ours, upstreams that
+//! do as they are told, and the examples in their own languages.
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "counts of a test do not overflow")]
 
 #[path = "interop/driver.rs"]
 mod driver;
+#[path = "simulate/examples.rs"]
+mod examples;
 #[path = "simulate/hostile.rs"]
 mod hostile;
 #[path = "simulate/receiver.rs"]
