@@ -229,7 +229,8 @@ fn simulate(options: &tools::simulate::Options) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(SimulateError::Unusable(what)) => complain(&what, UNUSABLE),
-        Err(SimulateError::Io(problem)) => finish(Err(problem)),
+        // Also where the reader has read enough: that everything was accepted is not known.
+        Err(SimulateError::Io(problem)) => complain(&problem, 1),
     }
 }
 

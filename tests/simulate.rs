@@ -161,6 +161,7 @@ fn an_outage_delays_and_loses_nothing() {
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .filter(|line| line.starts_with(|first: char| first.is_ascii_digit()))
         .collect();
+    assert!(out.contains("Heard so far: 200 fail."), "{out}");
     for row in ["1 at once 10 0", "2 2 m 10 0", "3 12 m 10 0", "4 22 m 10 10"] {
         assert!(rows.iter().any(|found| found == row), "{row} in {out}");
     }

@@ -1,6 +1,7 @@
 //! What is shown while it runs, and at the end: a table for people, whose rows appear as they are known, and a live line
 //! where there is a terminal.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -56,6 +57,11 @@ impl<W: Write> Show<W> {
         while let Some(row) = tally.finished_row(self.shown_rows) {
             self.shown_rows = self.shown_rows.saturating_add(1);
             self.row(row)?;
+            if self.shown_rows == 1 && row.accepted < row.delivered {
+                // Without counts, for some may be at their next delivery already.
+                let heard: Vec<&str> = tally.answers().keys().map(String::as_str).collect();
+                self.say(&format!("  Heard so far: {}.", heard.join(", ")))?;
+            }
             if self.shown_rows == 1 && tally.is_taken_for_a_forger() {
                 self.say(
                     "  All were taken for forgeries: --private-key is not the other half of the key over there, or \
@@ -128,8 +134,7 @@ impl<W: Write> Show<W> {
                 counted(summary.unfinished, "notification")
             ))?;
         }
-        let answers = summary.answers.iter().map(|(answer, count)| format!("{count} × {answer}"));
-        self.say(&format!("Answers: {}.", answers.collect::<Vec<_>>().join(", ")))?;
+        self.say(&format!("Answers: {}.", answers(&summary.answers)))?;
         if let Some(latency) = summary.latency_ms {
             self.say(&format!(
                 "Time to an answer: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms.",
@@ -162,6 +167,11 @@ impl<W: Write> Show<W> {
             None => write(),
         }
     }
+}
+
+/// How often each answer was heard.
+fn answers(counts: &BTreeMap<String, u64>) -> String {
+    counts.iter().map(|(answer, count)| format!("{count} × {answer}")).collect::<Vec<_>>().join(", ")
 }
 
 fn deliveries(count: u64) -> String {

@@ -132,6 +132,11 @@ impl Tally {
         self.rows.get(index).filter(|row| row.delivered == due && due > 0).copied()
     }
 
+    /// How often each answer was heard so far.
+    pub(super) fn answers(&self) -> &BTreeMap<String, u64> {
+        &self.answers
+    }
+
     /// How many were accepted so far.
     pub(super) fn accepted(&self) -> u64 {
         self.rows.iter().map(|row| row.accepted).sum()
