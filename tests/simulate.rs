@@ -258,6 +258,23 @@ fn the_line_that_the_demo_prints_to_try_is_accepted() {
 }
 
 #[test]
+fn a_terminal_has_a_live_line_and_the_same_rows() {
+    const ON_A_TERMINAL: &str =
+        "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let folder = Folder::new();
+    let app = Receiver::answering(|_, _| (200, "fail"));
+    let inner = simulate(&folder, &app.url(), &["--speed", "100000"]);
+    let mut command = Command::new("python3");
+    command.current_dir(folder.path()).args(["-c", ON_A_TERMINAL]).arg(inner.get_program());
+    command.args(inner.get_args()).env("TERM", "xterm").stdin(Stdio::null());
+    let (code, out, err) = run(command);
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert!(out.contains("0 of 1 accepted after") && out.contains("Ctrl-C ends it"), "{out:?}");
+    assert!(out.contains("         1    at once           1           0\r\n"), "{out:?}");
+    assert!(out.contains("0 of 1 notification accepted, with 8 requests"), "{out:?}");
+}
+
+#[test]
 fn what_cannot_be_sent_is_said_before_anything_is() {
     let folder = Folder::new();
     let app = Receiver::accepting();

@@ -37,6 +37,11 @@ fn no_attack_passes_the_proxy_and_what_it_takes_was_signed() {
             ["added_empty", "other_charset", "posed_headers", "method_override", "chunked", "upgrade"]
         );
         assert!(names(&found, "refused").len() > 80, "{found}");
+        let mut all = [names(&found, "refused"), names(&found, "taken")].concat();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count, "each attack has a name of its own: {all:?}");
         let controls = found["genuine"].as_array().unwrap();
         assert!(controls.iter().all(|control| control["accepted"] == true), "{found}");
         // The check of the address is not for the app.
