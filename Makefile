@@ -7,7 +7,8 @@ SHELL := /bin/sh
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 INTEROP := tests/interop
-VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv $(INTEROP)/receivers/.venv tests/suites/.venv
+VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv $(INTEROP)/receivers/.venv tests/suites/.venv \
+	examples/python/.venv
 NODE_MODULES := $(INTEROP)/alipay-sdk/node_modules
 DENY_VERSION := 0.20.2
 DENY := $(TARGET)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
@@ -15,7 +16,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages promtool lint flood timing tls-scan messages fmt deny fuzz fuzz-smoke build clean
+.PHONY: help demo test test-deps packages promtool lint flood timing tls-scan messages fmt deny fuzz fuzz-smoke build man clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +76,9 @@ fuzz-smoke: packages ## 20,000 inputs for each fuzz target
 
 build: ## the release binary
 	$(CARGO) build --release --locked
+
+man: ## man pages, in target/man
+	$(CARGO) run --locked -- man $(TARGET)/man
 
 clean: ## remove everything built or installed here
 	$(CARGO) clean

@@ -7,3 +7,4 @@ pub mod explain;
 pub mod keygen;
 pub mod schema;
 mod sender;
+pub mod simulate;
