@@ -28,7 +28,8 @@ const NEEDED: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
 const OURS: [&str; 3] = ["alipay-", "webhook-", "ce-"];
 /// Whole names that are kept from the app: another of that kind, and those that lead to another path than that of the
 /// request.
-const KEPT: [&str; 4] = ["idempotency-key", "x-original-url", "x-rewrite-url", "x-original-uri"];
+const KEPT: [&str; 6] =
+    ["idempotency-key", "path-info", "script-name", "x-original-url", "x-original-uri", "x-rewrite-url"];
 
 /// Turns the headers of a request that came from `peer` over `scheme` into those that go to the app.
 pub(super) fn of_request(headers: &mut HeaderMap, peer: IpAddr, scheme: &'static str) {
@@ -98,12 +99,16 @@ fn remove_ours(headers: &mut HeaderMap) {
 }
 
 /// Whether a header of this name is kept from the app. CGI, WSGI and their kin know a name by its letters and digits alone,
-/// so `alipay_notify_id` counts as `alipay-notify-id`; and what they would take for the headers that are added here goes.
+/// so `alipay.notify.id` counts as `alipay-notify-id`; and what they would take for the headers that are added here goes.
+///
+/// None with `_` passes, as none does in nginx: Gunicorn takes `SCRIPT_NAME` from whoever connects over loopback, and cuts it
+/// off the path, so that an open one leads to a closed one.
 fn is_kept(name: &str) -> bool {
     let plain: String =
         name.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
     let is_added = |added: &HeaderName| plain == added.as_str() && name != plain;
-    OURS.iter().any(|prefix| plain.starts_with(prefix))
+    name.contains('_')
+        || OURS.iter().any(|prefix| plain.starts_with(prefix))
         || KEPT.contains(&plain.as_str())
         || is_added(&FORWARDED_FOR)
         || is_added(&FORWARDED_PROTO)
@@ -214,10 +219,14 @@ mod tests {
             "X-Rewrite-URL",
             "x_forwarded_for",
             "x-forwarded_proto",
+            "SCRIPT_NAME",
+            "script-name",
+            "PATH_INFO",
+            "my_header",
         ] {
             assert_eq!(passed(&[(name, "1")]), ADDED, "{name}");
         }
-        for name in ["x-alipay-client", "alipay", "webhooks", "cent", "x-idempotency-key", "my_header"] {
+        for name in ["x-alipay-client", "alipay", "webhooks", "cent", "x-idempotency-key", "my-header"] {
             assert_eq!(passed(&[(name, "1")]).len(), ADDED.len() + 1, "{name}");
         }
     }
