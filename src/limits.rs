@@ -19,9 +19,12 @@ pub struct Files {
 impl Files {
     /// What a process that may open `limit` files has for connections, once each of `max_in_flight` deliveries has
     /// its descriptor; at least one, and never more than `max_connections`.
+    ///
+    /// Where there is not enough for all of these, half is for connections: none has more than one delivery.
     pub fn share(limit: usize, max_connections: usize, max_in_flight: usize) -> Self {
-        let left = limit.saturating_sub(max_in_flight).saturating_sub(RESERVED);
-        Self { limit, max_connections, connections: left.min(max_connections).max(1) }
+        let left = limit.saturating_sub(RESERVED);
+        let connections = left.saturating_sub(max_in_flight).max(left.midpoint(0));
+        Self { limit, max_connections, connections: connections.min(max_connections).max(1) }
     }
 
     /// How many connections may be open at once.
@@ -60,7 +63,7 @@ mod tests {
 
     #[test]
     fn deliveries_and_listeners_keep_their_descriptors() {
-        assert_eq!(Files::share(1024, 10_000, 512).connections(), 320);
+        assert_eq!(Files::share(2048, 10_000, 512).connections(), 1344);
         assert_eq!(Files::share(20_000, 10_000, 512).connections(), 10_000);
         assert_eq!(Files::share(10_704, 10_000, 512).connections(), 10_000);
         assert_eq!(Files::share(10_703, 10_000, 512).connections(), 9_999);
@@ -68,8 +71,15 @@ mod tests {
     }
 
     #[test]
+    fn where_files_are_few_as_many_are_for_connections_as_for_deliveries() {
+        assert_eq!(Files::share(1024, 10_000, 512).connections(), 416);
+        assert_eq!(Files::share(1024, 10_000, 1024).connections(), 416);
+        assert_eq!(Files::share(700, 10_000, 1024).connections(), 254);
+    }
+
+    #[test]
     fn fewer_connections_than_configured_are_a_warning_with_its_remedy() {
-        insta::assert_snapshot!(Files::share(1024, 10_000, 512).warning().unwrap(), @"the process may open 1024 files: 320 connections are served instead of server.max_connections = 10000; raise LimitNOFILE or ulimit -n");
+        insta::assert_snapshot!(Files::share(1024, 10_000, 512).warning().unwrap(), @"the process may open 1024 files: 416 connections are served instead of server.max_connections = 10000; raise LimitNOFILE or ulimit -n");
         assert_eq!(Files::share(20_000, 10_000, 512).warning(), None);
     }
 
