@@ -179,7 +179,11 @@ impl Reload {
             .map_err(|problem| Refused { errors: None, cause: Some(problem.to_string()) })?;
         let shared = Arc::new(shared);
         self.latest.store(Arc::clone(&shared));
-        log::change(log);
+        // What comes of it is told at the level that shows more.
+        let is_quieter = log.level < before.config.log.level;
+        if !is_quieter {
+            log::change(log);
+        }
         tell_all(shared.config.warnings.iter().chain(&shared.config.key_warnings((self.origin.clock)())));
         let result = Reloaded::Applied.label();
         match needs_restart {
@@ -190,6 +194,9 @@ impl Reload {
                 needs_restart = keys,
                 "what comes from now on is served by it, but for the keys that need a restart"
             ),
+        }
+        if is_quieter {
+            log::change(log);
         }
         Ok(())
     }
