@@ -8,10 +8,12 @@ mod expand;
 mod finding;
 mod hmac;
 mod known;
+mod ledger;
 mod messages;
 mod reader;
 mod routes;
 mod rules;
+pub mod schedule;
 mod secrets;
 mod sections;
 mod source;
@@ -29,6 +31,7 @@ use toml::de::DeTable;
 use tracing::Level;
 
 use crate::confirm::Answers;
+use crate::ledger::Terms;
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
 use crate::translate::cipher::ContentKeys;
@@ -42,6 +45,7 @@ pub use apps::{App, ConfiguredKey, KeySource};
 pub(crate) use finding::Printable;
 pub use finding::{ConfigErrors, Finding, Place};
 pub use known::{KEYS, LISTS};
+pub use ledger::{Ledger, LedgerStore, OnStoreError};
 use reader::Reader;
 pub use routes::{Pattern, Route};
 use source::Source;
@@ -72,6 +76,8 @@ pub struct Config {
     pub translate: Translate,
     /// All messages that are known, those of `translate.messages` among them.
     pub catalogue: Catalogue,
+    /// `[ledger]`: what is remembered of notifications.
+    pub ledger: Ledger,
     /// `ack.failure_status`: the status of a `fail` that answers a genuine notification.
     pub failure_status: StatusCode,
     /// `[log]`.
@@ -170,6 +176,17 @@ impl Config {
         }
         config.warnings = reader.finish()?;
         Ok(config)
+    }
+
+    /// What holds in the ledger for a notification that comes now.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            retain: self.ledger.retain,
+            on_store_error: self.ledger.on_store_error,
+            patience: self.upstream.timeout,
+            store_patience: ledger::store_patience(self.upstream.timeout),
+            max_waiting: self.upstream.max_in_flight,
+        }
     }
 
     /// The mini programs that the apps allow, for the translation.

@@ -3,24 +3,26 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Body;
 use hyper::{Request, Response, StatusCode};
+use tokio::time::sleep;
 
 use crate::ack::{Outcome, ack};
 use crate::config::Config;
 use crate::confirm::confirm;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Idle, Upstream};
+use crate::ledger::Ledger;
 use crate::receive::receive;
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Line, Telemetry};
-use crate::translate::Translator;
+use crate::translate::{Event, Translator};
 use crate::verify::kind::Kind;
 use crate::verify::verify;
 
@@ -31,6 +33,8 @@ pub struct Shared {
     pub config: Arc<Config>,
     /// The messages that are known.
     pub translator: Arc<Translator>,
+    /// What became of each notification.
+    pub ledger: Arc<Ledger>,
     /// The idle connections to the upstreams.
     pub idle: Idle,
     /// The counters.
@@ -42,6 +46,16 @@ pub struct Gateway {
     shared: Shared,
     upstream: Upstream,
     telemetry: Telemetry,
+}
+
+impl Shared {
+    /// Forgets in the ledger, once a minute, what need not be known any more.
+    pub(crate) async fn sweep(self) {
+        loop {
+            sleep(Duration::from_mins(1)).await;
+            self.ledger.sweep(now(), self.config.terms());
+        }
+    }
 }
 
 impl Gateway {
@@ -71,18 +85,17 @@ impl Gateway {
         ack(&outcome, self.shared.config.failure_status)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
     async fn forward<B>(&self, request: Request<B>, line: &mut Line) -> Result<Outcome, Rejection>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let Shared { config, translator, .. } = &self.shared;
+        let Shared { config, translator, ledger, .. } = &self.shared;
         let trace = TraceContext::of(request.headers());
         line.traced(&trace);
         let received = receive(request, &config.server.paths, &config.limits).await?;
         line.received(&received);
-        let now = SystemTime::now();
+        let now = now();
         let verified = verify(received, &config.keyring, &config.policy, now)?;
         line.verified(&verified);
         if verified.kind() == Kind::GatewayCheck {
@@ -90,7 +103,11 @@ impl Gateway {
         }
         let event = translator.translate(verified)?;
         line.translated(&event);
-        self.upstream.deliver(&event, &trace, now, &mut line.exchange).await.map(Outcome::Delivered)
+        let Line { sighting, exchange, .. } = line;
+        let deliver = async |event: &Event, sighting| {
+            self.upstream.deliver(event, sighting, &trace, now, exchange).await
+        };
+        ledger.once(event, config.terms(), now, sighting, deliver).await
     }
 
     /// Tells of a request that was stopped before there was one, by its connection alone.
@@ -98,4 +115,9 @@ impl Gateway {
         self.telemetry.record(&Line::new(Instant::now(), peer), &Err(reason.into()));
         self.shared.config.failure_status
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }

@@ -34,6 +34,7 @@ use self::drain::{Drain, Phase};
 use crate::config::{self, Config};
 use crate::deliver::Idle;
 use crate::gateway::{Gateway, Shared};
+use crate::ledger::Ledger;
 use crate::limits::raise_file_limit;
 use crate::rejection::Reason;
 use crate::telemetry::metrics::Metrics;
@@ -104,6 +105,7 @@ impl Server {
                         .with_content_keys(config.content_keys.clone())
                         .with_mini_apps(config.mini_apps()),
                 ),
+                ledger: Arc::new(Ledger::open(&config.ledger, metrics.ledger())),
                 idle: Idle::new(workers),
                 config: Arc::new(config),
                 metrics,
@@ -135,6 +137,7 @@ impl Server {
                 !config.keyring.is_empty(),
                 phases.clone(),
             ));
+            tokio::task::spawn_local(self.shared.clone().sweep());
             // Asked once before a connection is accepted, so that what it waits for is heard from the start.
             let mut shutdown = pin!(shutdown);
             if poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready())).await {

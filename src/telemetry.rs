@@ -16,6 +16,7 @@ use self::sampler::Sampler;
 use crate::ack::Outcome;
 use crate::deliver::Exchange;
 use crate::deliver::trace::TraceContext;
+use crate::ledger::Sighting;
 use crate::receive::Received;
 use crate::rejection::{Answer, Reason, Rejection, Severity};
 use crate::translate::Event;
@@ -36,6 +37,8 @@ pub struct Line {
     schema: Option<&'static str>,
     violations: Option<String>,
     trace: Option<TraceContext>,
+    /// What the ledger says of the delivery.
+    pub sighting: Option<Sighting>,
     /// What the delivery saw of the upstream.
     pub exchange: Exchange,
 }
@@ -55,6 +58,7 @@ impl Line {
             schema: None,
             violations: None,
             trace: None,
+            sighting: None,
             exchange: Exchange::default(),
         }
     }
@@ -80,6 +84,11 @@ impl Line {
     /// Notes the trace that the request belongs to.
     pub fn traced(&mut self, trace: &TraceContext) {
         self.trace = Some(trace.clone());
+    }
+
+    /// Whether the last delivery of a notification failed: it is lost unless somebody acts.
+    fn is_loss(&self) -> bool {
+        self.sighting.is_some_and(Sighting::is_loss)
     }
 
     /// Notes what the catalogue says of the notification.
@@ -122,6 +131,9 @@ impl Telemetry {
         if let Some(form) = line.form {
             self.metrics.signature_form(form);
         }
+        if line.is_loss() {
+            self.metrics.last_attempt_failed();
+        }
         if !line.exchange.time.is_zero() {
             self.metrics.upstream_took(line.exchange.time);
         }
@@ -136,17 +148,19 @@ impl Telemetry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Delivered,
+    Repeated,
     Confirmed,
     Stopped(Reason),
 }
 
 impl Verdict {
     /// How many there are.
-    pub(crate) const COUNT: usize = Reason::ALL.len().saturating_add(2);
+    pub(crate) const COUNT: usize = Reason::ALL.len().saturating_add(3);
 
     pub(crate) fn of(outcome: &Result<Outcome, Rejection>) -> Self {
         match outcome {
             Ok(Outcome::Delivered(_)) => Self::Delivered,
+            Ok(Outcome::Repeated(_)) => Self::Repeated,
             Ok(Outcome::Confirmed(_)) => Self::Confirmed,
             Err(rejection) => Self::Stopped(rejection.reason()),
         }
@@ -156,8 +170,9 @@ impl Verdict {
     pub(crate) fn index(self) -> usize {
         match self {
             Self::Delivered => 0,
-            Self::Confirmed => 1,
-            Self::Stopped(reason) => reason.index().saturating_add(2),
+            Self::Repeated => 1,
+            Self::Confirmed => 2,
+            Self::Stopped(reason) => reason.index().saturating_add(3),
         }
     }
 
@@ -165,6 +180,7 @@ impl Verdict {
     pub(crate) fn outcome(self) -> &'static str {
         match self {
             Self::Delivered => "accepted",
+            Self::Repeated => "repeated",
             Self::Confirmed => "confirmed",
             Self::Stopped(reason) => match reason.rule().answer {
                 Answer::Status(_) => "refused",
@@ -177,7 +193,7 @@ impl Verdict {
     /// The label `reason` of log and metrics, where there is one.
     pub(crate) fn reason(self) -> Option<&'static str> {
         match self {
-            Self::Delivered | Self::Confirmed => None,
+            Self::Delivered | Self::Repeated | Self::Confirmed => None,
             Self::Stopped(reason) => Some(reason.rule().label),
         }
     }
@@ -185,7 +201,7 @@ impl Verdict {
     /// Who has to act.
     pub(crate) fn severity(self) -> Severity {
         match self {
-            Self::Delivered | Self::Confirmed => Severity::Sender,
+            Self::Delivered | Self::Repeated | Self::Confirmed => Severity::Sender,
             Self::Stopped(reason) => reason.rule().severity,
         }
     }

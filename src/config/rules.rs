@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::finding::{Finding, Place};
 use super::reader::{Problem, Reader};
 use super::source::{Source, quote};
-use super::{Config, UpstreamUrl};
+use super::{Config, LedgerStore, UpstreamUrl};
 use crate::verify::SignedForm;
 
 /// When Alipay's last delivery comes is 24 h 22 min after the first; the next full hour is the least that is sound.
@@ -70,6 +70,12 @@ pub(super) fn check(reader: &mut Reader<'_>, config: &Config) {
             reader.warn(place, "verify.max_age", problem);
         }
         Some(_) => {}
+    }
+    if config.ledger.store != LedgerStore::Off && config.ledger.retain < ALL_DELIVERIES {
+        let what =
+            "is short: what became of a notification is forgotten while Alipay may still deliver it again";
+        let problem = Problem::new(what, "write at least \"25h\": Alipay delivers again for that long");
+        reader.warn(reader.place("ledger", "retain"), "ledger.retain", problem);
     }
 }
 

@@ -12,8 +12,8 @@ use tracing::Level;
 use super::reader::{Problem, Reader};
 use super::upstream::{self, Format, Upstream, UpstreamUrl};
 use super::{
-    Admin, Config, Log, LogFormat, OnMismatch, Server, Translate, UnknownMethods, apps, hmac, messages,
-    routes, value,
+    Admin, Config, Log, LogFormat, OnMismatch, Server, Translate, UnknownMethods, apps, hmac, ledger,
+    messages, routes, value,
 };
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
@@ -35,6 +35,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
     let of_app = |app: &apps::App| app.app_id.clone();
     let content_keys = apps.iter().filter_map(|app| Some((of_app(app), app.content_key.clone()?))).collect();
     let answers = apps.iter().filter_map(|app| Some((of_app(app), app.answer.clone()?))).collect();
+    let ledger = ledger::read(reader);
     let failure_status = read_failure_status(reader);
     let log = read_log(reader);
     let warnings = Vec::new();
@@ -50,6 +51,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
         limits,
         translate,
         catalogue,
+        ledger,
         failure_status,
         log,
         warnings,

@@ -12,6 +12,7 @@ use prometheus::{
 
 use super::{Verdict, log};
 use crate::deliver::InFlight;
+use crate::ledger::figures::Figures;
 use crate::verify::SignedForm;
 
 /// Upper bounds of the upstream's time, in seconds: up to the 16 s that Alipay waits.
@@ -34,8 +35,12 @@ pub struct Metrics {
     in_flight_gauge: IntGauge,
     in_flight_bytes_gauge: IntGauge,
     connections_gauge: IntGauge,
+    waiting_for_retry: IntGauge,
+    last_attempts_failed: IntCounter,
+    ledger_errors: IntCounter,
     in_flight: InFlight,
     connections: Arc<AtomicUsize>,
+    ledger: Figures,
 }
 
 impl Metrics {
@@ -85,8 +90,21 @@ impl Metrics {
                 "alipay_sidecar_connections",
                 "Connections open on the public listener.",
             )?,
+            waiting_for_retry: IntGauge::new(
+                "alipay_sidecar_waiting_for_retry",
+                "Failed notifications that Alipay will deliver again.",
+            )?,
+            last_attempts_failed: IntCounter::new(
+                "alipay_sidecar_last_attempts_failed_total",
+                "Notifications whose last delivery failed: they are lost unless somebody acts.",
+            )?,
+            ledger_errors: IntCounter::new(
+                "alipay_sidecar_ledger_errors_total",
+                "Times that the store of the ledger could not be asked or told.",
+            )?,
             in_flight: InFlight::default(),
             connections: Arc::default(),
+            ledger: Figures::default(),
             notifications,
         };
         let build_info = IntGauge::with_opts(
@@ -103,6 +121,9 @@ impl Metrics {
         registry.register(Box::new(metrics.in_flight_gauge.clone()))?;
         registry.register(Box::new(metrics.in_flight_bytes_gauge.clone()))?;
         registry.register(Box::new(metrics.connections_gauge.clone()))?;
+        registry.register(Box::new(metrics.waiting_for_retry.clone()))?;
+        registry.register(Box::new(metrics.last_attempts_failed.clone()))?;
+        registry.register(Box::new(metrics.ledger_errors.clone()))?;
         registry.register(Box::new(build_info))?;
         Ok(metrics)
     }
@@ -115,6 +136,16 @@ impl Metrics {
     /// The number of open connections, in all workers.
     pub(crate) fn connections(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.connections)
+    }
+
+    /// The figures of the ledger.
+    pub(crate) fn ledger(&self) -> Figures {
+        self.ledger.clone()
+    }
+
+    /// Counts a notification whose last delivery failed.
+    pub(crate) fn last_attempt_failed(&self) {
+        self.last_attempts_failed.inc();
     }
 
     /// Counts a request by what became of it. `method` is the index of its message in the catalogue.
@@ -166,6 +197,8 @@ impl Metrics {
         self.in_flight_gauge.set(gauge(self.in_flight.count()));
         self.in_flight_bytes_gauge.set(gauge(self.in_flight.bytes()));
         self.connections_gauge.set(gauge(self.connections.load(Ordering::Relaxed)));
+        self.waiting_for_retry.set(gauge(self.ledger.waiting()));
+        self.ledger_errors.inc_by(self.ledger.errors().saturating_sub(self.ledger_errors.get()));
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

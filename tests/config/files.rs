@@ -60,6 +60,8 @@ fn every_key_has_its_meaning() {
     assert_eq!(config.translate.unknown_methods, UnknownMethods::Fail);
     assert!(config.catalogue.find(Naming::MsgMethod, "my.own.message").is_some());
     assert_eq!(config.apps[0].mini_app_ids, ["2021000000000003", "2021000000000004"]);
+    assert_eq!((config.ledger.store, config.ledger.retain), (LedgerStore::Off, Duration::from_hours(50)));
+    assert_eq!(config.ledger.on_store_error, OnStoreError::Deliver);
     assert_eq!(config.failure_status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!((config.log.level.to_string().as_str(), config.log.format), ("DEBUG", LogFormat::Text));
     assert_eq!(config.keyring.keys(b"2021000000000001").map(<[_]>::len), Some(2));

@@ -296,6 +296,27 @@ fn ten_thousand_apps_are_found_by_their_identity() {
 }
 
 #[test]
+fn a_ledger_that_forgets_before_alipay_gives_up_is_a_warning() {
+    let of_ledger = |text: &str| {
+        warnings(text).into_iter().filter(|warning| warning.starts_with("ledger")).collect::<Vec<_>>()
+    };
+    assert_snapshot!(of_ledger("[ledger]\nretain = \"24h\"").join("\n"), @"ledger.retain is short: what became of a notification is forgotten while Alipay may still deliver it again");
+    for text in ["", "[ledger]\nretain = \"25h\"", "[ledger]\nstore = \"off\"\nretain = \"1h\""] {
+        assert!(of_ledger(text).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn the_store_has_time_that_the_delivery_leaves_of_the_senders_patience() {
+    let terms = |timeout: &str| sound(&format!("[upstream]\ntimeout = \"{timeout}\"")).terms();
+    for timeout in ["1s", "10s", "15s"] {
+        let terms = terms(timeout);
+        assert!(!terms.store_patience.is_zero());
+        assert!(terms.patience + 2 * terms.store_patience < Duration::from_secs(16), "{timeout}");
+    }
+}
+
+#[test]
 fn every_known_key_is_read() {
     for (section, keys) in KEYS {
         for key in *keys {

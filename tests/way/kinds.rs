@@ -1,14 +1,18 @@
 //! Every kind of notification reaches the app as one shape of JSON.
 
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rsa::Pkcs1v15Sign;
 
 use crate::support::Way;
 use crate::support::alipay::{APP_ID, Form, Key, Notification, OTHER_APP_ID, key};
 
-/// A flat notification of this type, sent now and unsigned, with the parameters of an envelope and these.
+/// A flat notification of this type, sent now and unsigned, with the parameters of an envelope and these. Each has a
+/// `notify_id` of its own.
 fn flat(notify_type: &str, params: &[(&str, &str)]) -> Notification {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let notify_id = format!("20240315002221031450847114{:08}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let beijing = jiff::tz::offset(8).to_datetime(jiff::Timestamp::now());
     let time = beijing.strftime("%Y-%m-%d %H:%M:%S").to_string();
     let envelope = [
@@ -16,7 +20,7 @@ fn flat(notify_type: &str, params: &[(&str, &str)]) -> Notification {
         ("version", "1.0"),
         ("sign_type", "RSA2"),
         ("notify_type", notify_type),
-        ("notify_id", "2024031500222103145084711405842378"),
+        ("notify_id", &notify_id),
         ("notify_time", &time),
         ("app_id", APP_ID),
     ];
@@ -30,8 +34,9 @@ fn flat(notify_type: &str, params: &[(&str, &str)]) -> Notification {
 fn envelope(notification: &Notification, notify_type: &str) -> String {
     let time = std::str::from_utf8(notification.value("notify_time")).unwrap().replace(' ', "T");
     let sent: jiff::Timestamp = format!("{time}+08:00").parse().unwrap();
+    let notify_id = std::str::from_utf8(notification.value("notify_id")).unwrap();
     format!(
-        "{{\"notify_id\":\"2024031500222103145084711405842378\",\"notify_type\":\"{notify_type}\",\"app_id\":\"{APP_ID}\",\
+        "{{\"notify_id\":\"{notify_id}\",\"notify_type\":\"{notify_type}\",\"app_id\":\"{APP_ID}\",\
          \"version\":\"1.0\",\"sent_at\":\"{sent:.3}\",\"notify_time\":\"{time}+08:00\","
     )
 }
@@ -62,7 +67,7 @@ fn a_trade_in_any_charset_becomes_the_envelope_and_typed_fields_below_biz_conten
             ("alipay-app-id", APP_ID),
             ("alipay-form", "v1"),
             ("alipay-schema", "typed"),
-            ("alipay-notify-id", "2024031500222103145084711405842378"),
+            ("alipay-notify-id", std::str::from_utf8(notification.value("notify_id")).unwrap()),
         ] {
             assert_eq!(got.header(header), Some(value));
         }
@@ -171,7 +176,8 @@ fn the_old_partner_api_is_for_the_seller_where_its_hash_is_allowed() {
         notification.set("sign_type", sign_type).set("seller_id", APP_ID)
     };
     let strict = Way::start();
-    let by_sha1 = old("RSA").clone().set("sign", sha1(key(), &old("RSA").signed_text(Form::V1)));
+    let unsigned = old("RSA");
+    let by_sha1 = unsigned.clone().set("sign", sha1(key(), &unsigned.signed_text(Form::V1)));
     strict.post(&by_sha1).is(403, "fail");
     assert_eq!(strict.count("hash_not_allowed"), 1);
     let way = Way::with(&[("verify", "allow_sha1 = true")]);

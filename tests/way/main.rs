@@ -15,6 +15,7 @@ mod forged;
 mod genuine;
 mod http;
 mod kinds;
+mod ledger;
 mod lifecycle;
 mod process;
 mod shapes;

@@ -132,6 +132,7 @@ fn config(url: &str, settings: &[(&str, &str)]) -> String {
         ("upstream", &format!("url = \"{url}\"")),
         ("verify", ""),
         ("translate", ""),
+        ("ledger", ""),
         ("ack", ""),
         ("log", ""),
     ] {

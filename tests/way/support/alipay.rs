@@ -1,6 +1,7 @@
 //! An independent Alipay: it signs with `rsa` and `sha2`, straight from the platform's description of the scheme.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -84,8 +85,10 @@ pub(crate) struct Notification {
 }
 
 impl Notification {
-    /// The documented example, sent now, unsigned, in the order observed.
+    /// The documented example, sent now, unsigned, in the order observed. Each has a `notify_id` of its own.
     pub(crate) fn unsigned() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let notify_id = format!("5608cccc09ddb39d41c2e3c06e{:08}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let now = jiff::Timestamp::now().as_millisecond().to_string();
         let params = [
             ("charset", "UTF-8"),
@@ -94,7 +97,7 @@ impl Notification {
             ("app_id", APP_ID),
             ("version", "1.1"),
             ("sign_type", "RSA2"),
-            ("notify_id", "5608cccc09ddb39d41c2e3c06e3d9fejh2"),
+            ("notify_id", &notify_id),
             ("msg_method", "alipay.open.mini.icp.faceauth.completed"),
         ];
         Self { params: params.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).into() }

@@ -1,0 +1,70 @@
+//! What is remembered of notifications, and where.
+
+use std::time::Duration;
+
+use super::reader::Reader;
+use super::value;
+
+/// What is remembered of notifications.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    /// Where it is remembered.
+    pub store: LedgerStore,
+    /// For how long.
+    pub retain: Duration,
+    /// What becomes of notifications while the store is out of reach.
+    pub on_store_error: OnStoreError,
+}
+
+/// Where it is remembered what became of notifications.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerStore {
+    /// In the memory of the process.
+    Memory,
+    /// Nowhere: whatever comes is delivered.
+    Off,
+}
+
+/// What becomes of notifications while the store is out of reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStoreError {
+    /// They fail, and Alipay delivers them again.
+    Fail,
+    /// They are delivered, and a repeat may be so too.
+    Deliver,
+}
+
+/// How long Alipay waits for an answer: the only figure that its documents have (`"timeout":16000` in a sample).
+const SENDER_WAITS: Duration = Duration::from_secs(16);
+
+/// How long the store may take each time: it is asked before a delivery and told after it, and a third of what the delivery
+/// leaves of the sender's patience is for all else.
+pub(super) fn store_patience(delivery: Duration) -> Duration {
+    SENDER_WAITS.saturating_sub(delivery).checked_div(3).unwrap_or_default()
+}
+
+/// Takes the section out of the file.
+pub(super) fn read(reader: &mut Reader<'_>) -> Ledger {
+    const STORES: &[(&str, Kind)] = &[("memory", Kind::Memory), ("off", Kind::Off)];
+    const ON_STORE_ERROR: &[(&str, OnStoreError)] =
+        &[("fail", OnStoreError::Fail), ("deliver", OnStoreError::Deliver)];
+    let mut section = reader.section("ledger");
+    let kind = section.text("store", Kind::Memory, value::word(STORES));
+    let store = match kind {
+        Kind::Memory => LedgerStore::Memory,
+        Kind::Off => LedgerStore::Off,
+    };
+    let retain = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
+    Ledger {
+        store,
+        retain: section.text("retain", Duration::from_hours(26), value::duration(retain)),
+        on_store_error: section.text("on_store_error", OnStoreError::Fail, value::word(ON_STORE_ERROR)),
+    }
+}
+
+/// The words of `ledger.store`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Memory,
+    Off,
+}
