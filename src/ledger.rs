@@ -10,7 +10,9 @@
 //! | in flight on another replica | `fail`: Alipay comes again |
 //! | accepted | `success`, and nothing is delivered |
 
+mod disk;
 pub mod figures;
+mod file;
 mod flights;
 mod index;
 mod key;
@@ -18,11 +20,13 @@ mod memory;
 mod record;
 mod store;
 
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
 
 use self::figures::{Figures, Waiting};
+use self::file::FileStore;
 use self::flights::{Boarding, Flights, Landed};
 use self::key::Key;
 use self::memory::Memory;
@@ -71,14 +75,18 @@ pub struct Ledger(Option<Book<AnyStore>>);
 
 impl Ledger {
     /// The ledger of `config`. It tells `figures` what there is to count.
-    pub fn open(config: &config::Ledger, figures: Figures) -> Self {
-        match config.store {
-            config::LedgerStore::Memory => {
-                let memory = Memory::new(memory::CAPACITY, figures.waiting_of_store());
-                Self(Some(Book::new(AnyStore::Memory(memory), figures)))
+    ///
+    /// A file that cannot be used, because it is damaged, or another process has it open, is an error.
+    pub fn open(config: &config::Ledger, figures: Figures) -> io::Result<Self> {
+        let waiting = figures.waiting_of_store();
+        let store = match &config.store {
+            config::LedgerStore::Memory => AnyStore::Memory(Memory::new(memory::CAPACITY, waiting)),
+            config::LedgerStore::File(path) => {
+                AnyStore::File(FileStore::open(path, file::CAPACITY, waiting)?)
             }
-            config::LedgerStore::Off => Self(None),
-        }
+            config::LedgerStore::Off => return Ok(Self(None)),
+        };
+        Ok(Self(Some(Book::new(store, figures))))
     }
 
     /// Delivers `event` by `deliver`, unless it was accepted already, or is being delivered.

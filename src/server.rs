@@ -105,7 +105,7 @@ impl Server {
                         .with_content_keys(config.content_keys.clone())
                         .with_mini_apps(config.mini_apps()),
                 ),
-                ledger: Arc::new(Ledger::open(&config.ledger, metrics.ledger())),
+                ledger: Arc::new(Ledger::open(&config.ledger, metrics.ledger())?),
                 idle: Idle::new(workers),
                 config: Arc::new(config),
                 metrics,

@@ -1,8 +1,9 @@
 //! What is remembered of notifications, and where.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::{Problem, Reader, Written};
 use super::value;
 
 /// What is remembered of notifications.
@@ -21,6 +22,8 @@ pub struct Ledger {
 pub enum LedgerStore {
     /// In the memory of the process.
     Memory,
+    /// In this file.
+    File(PathBuf),
     /// Nowhere: whatever comes is delivered.
     Off,
 }
@@ -44,14 +47,20 @@ pub(super) fn store_patience(delivery: Duration) -> Duration {
 }
 
 /// Takes the section out of the file.
-pub(super) fn read(reader: &mut Reader<'_>) -> Ledger {
-    const STORES: &[(&str, Kind)] = &[("memory", Kind::Memory), ("off", Kind::Off)];
+pub(super) fn read(reader: &mut Reader<'_>, folder: &Path) -> Ledger {
+    const STORES: &[(&str, Kind)] = &[("memory", Kind::Memory), ("file", Kind::File), ("off", Kind::Off)];
     const ON_STORE_ERROR: &[(&str, OnStoreError)] =
         &[("fail", OnStoreError::Fail), ("deliver", OnStoreError::Deliver)];
     let mut section = reader.section("ledger");
     let kind = section.text("store", Kind::Memory, value::word(STORES));
+    let path = section.optional("path", |written| path(written, folder, kind));
+    if kind == Kind::File && !section.has("path") {
+        let remedy = "name the file to keep it in, like path = \"/var/lib/alipay-sidecar/ledger.redb\"";
+        section.refuse("store", Problem::new("is \"file\", and ledger.path is missing", remedy));
+    }
     let store = match kind {
         Kind::Memory => LedgerStore::Memory,
+        Kind::File => LedgerStore::File(path.unwrap_or_default()),
         Kind::Off => LedgerStore::Off,
     };
     let retain = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
@@ -66,5 +75,21 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Ledger {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Memory,
+    File,
     Off,
+}
+
+/// The file of the ledger, which need not be there yet. Where it is used, its folder must be.
+fn path(written: &Written<'_>, folder: &Path, kind: Kind) -> Result<PathBuf, Problem> {
+    let path = folder.join(written.text.as_ref());
+    if written.text.is_empty() || path.is_dir() {
+        return Err(written.problem("is no file", "name the file itself, like \"ledger.redb\""));
+    }
+    let home = path.parent().filter(|home| !home.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if kind == Kind::File && !home.is_dir() {
+        let remedy =
+            "make the folder, or name another; relative paths start at the folder of the configuration file";
+        return Err(written.problem("lies in a folder that is not there", remedy));
+    }
+    Ok(path)
 }

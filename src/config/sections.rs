@@ -35,7 +35,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
     let of_app = |app: &apps::App| app.app_id.clone();
     let content_keys = apps.iter().filter_map(|app| Some((of_app(app), app.content_key.clone()?))).collect();
     let answers = apps.iter().filter_map(|app| Some((of_app(app), app.answer.clone()?))).collect();
-    let ledger = ledger::read(reader);
+    let ledger = ledger::read(reader, folder);
     let failure_status = read_failure_status(reader);
     let log = read_log(reader);
     let warnings = Vec::new();

@@ -278,6 +278,8 @@ fn place(slot: u32) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::arithmetic_side_effects, reason = "counts of a test do not overflow")]
+
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;

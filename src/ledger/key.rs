@@ -21,8 +21,12 @@ impl Key {
         Self(half.unwrap_or_default())
     }
 
+    /// The key of these bytes, which were a key's.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// Its bytes.
-    #[cfg(test)]
     pub(crate) fn bytes(&self) -> &[u8; 16] {
         &self.0
     }

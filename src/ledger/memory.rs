@@ -10,12 +10,9 @@ use super::record::{Moment, Record};
 use super::store::{Known, Store, StoreError};
 use crate::translate::Event;
 
-/// How many notifications are remembered: at 36 bytes each and the tables for them 8.5 MB in all. With 26 h for each, that
+/// How many notifications are remembered: at 36 bytes each, and with the tables for them some 10 MB in all. With 26 h for each, that
 /// is two a second.
 pub(super) const CAPACITY: usize = 200_000;
-/// How many records that are over are forgotten with each one that is put: more than come, so that they never pile up.
-const FORGOTTEN_AT_ONCE: usize = 2;
-
 /// A store in memory.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -34,14 +31,31 @@ impl Memory {
         self.index().get(key).filter(|record| !record.is_over(now, terms.retain))
     }
 
-    /// Remembers `record`.
-    pub(super) fn put(&self, key: Key, record: Record, terms: &Terms) {
+    /// Remembers `record`, and says what is forgotten for it.
+    pub(super) fn put(&self, key: Key, record: Record, terms: &Terms) -> [Option<Key>; 3] {
         let mut index = self.index();
-        for _ in 0..FORGOTTEN_AT_ONCE {
-            index.forget_over(record.last_seen, terms.retain);
-        }
-        index.put(key, record);
+        // More are forgotten than come, so that what is over never piles up.
+        let [one, other] = [(); 2].map(|()| index.forget_over(record.last_seen, terms.retain));
+        let oldest = index.put(key, record);
         self.waiting.set(index.waiting());
+        // Its own record that was over is in its place again.
+        [one, other, oldest].map(|forgotten| forgotten.filter(|forgotten| *forgotten != key))
+    }
+
+    /// Remembers what was remembered before, the oldest first, and says what there is no room for.
+    pub(super) fn fill(&self, records: &[(Key, Record)]) -> Vec<Key> {
+        let mut index = self.index();
+        let surplus = records.iter().filter_map(|(key, record)| index.put(*key, *record)).collect();
+        self.waiting.set(index.waiting());
+        surplus
+    }
+
+    /// Forgets one record that is over at `now`, and says which.
+    pub(super) fn forget_over(&self, now: Moment, terms: &Terms) -> Option<Key> {
+        let mut index = self.index();
+        let forgotten = index.forget_over(now, terms.retain);
+        self.waiting.set(index.waiting());
+        forgotten
     }
 
     /// Forgets `key`, where there is anything to forget.
@@ -72,13 +86,6 @@ impl Store for Memory {
 
     fn sweep(&self, now: Moment, terms: &Terms) {
         // One by one, so that nobody waits for the lock for long.
-        loop {
-            let mut index = self.index();
-            let is_done = index.forget_over(now, terms.retain).is_none();
-            self.waiting.set(index.waiting());
-            if is_done {
-                return;
-            }
-        }
+        while self.forget_over(now, terms).is_some() {}
     }
 }

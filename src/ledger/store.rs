@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::Terms;
+use super::file::FileStore;
 use super::key::Key;
 use super::memory::Memory;
 use super::record::{Moment, Record};
@@ -30,7 +31,6 @@ pub(crate) enum StoreError {
     /// It did not answer in time.
     Late,
     /// It says so itself.
-    #[cfg_attr(not(test), expect(dead_code, reason = "of the stores that are there, none can fail"))]
     Broken(Box<dyn Error + Send + Sync>),
 }
 
@@ -74,12 +74,15 @@ pub(crate) trait Store {
 pub(crate) enum AnyStore {
     /// `memory`.
     Memory(Memory),
+    /// `file`.
+    File(FileStore),
 }
 
 impl Store for AnyStore {
     async fn begin(&self, key: Key, now: Moment, terms: &Terms) -> Result<Known, StoreError> {
         match self {
             Self::Memory(store) => store.begin(key, now, terms).await,
+            Self::File(store) => store.begin(key, now, terms).await,
         }
     }
 
@@ -92,12 +95,14 @@ impl Store for AnyStore {
     ) -> Result<(), StoreError> {
         match self {
             Self::Memory(store) => store.end(key, record, event, terms).await,
+            Self::File(store) => store.end(key, record, event, terms).await,
         }
     }
 
     fn sweep(&self, now: Moment, terms: &Terms) {
         match self {
             Self::Memory(store) => store.sweep(now, terms),
+            Self::File(store) => store.sweep(now, terms),
         }
     }
 }

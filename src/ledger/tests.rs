@@ -1,4 +1,7 @@
 //! The ledger as a whole, in front of a store that does as it is told.
+#![expect(clippy::arithmetic_side_effects, reason = "times and counts of a test do not overflow")]
+
+mod figures;
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
@@ -262,6 +265,7 @@ fn a_repeat_does_not_wait_for_ever() {
         let mut sighting = None;
         let hanging = stage.book.once(event("a"), stage.terms, Moment(0), &mut sighting, never);
         tokio::select! {
+            biased;
             _ = hanging => panic!("the delivery never ends"),
             heard = stage.hears("a", 0, Ok(())) => assert_eq!(heard, Heard::Failed(Reason::InFlight)),
         }

@@ -307,6 +307,22 @@ fn a_ledger_that_forgets_before_alipay_gives_up_is_a_warning() {
 }
 
 #[test]
+fn a_ledger_in_a_file_needs_a_file_in_a_folder_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |path: &str| format!("[ledger]\nstore = \"file\"\npath = {path:?}\n");
+    let path = folder.path().join("ledger.redb");
+    let config = sound(&text(path.to_str().unwrap()));
+    assert_eq!(config.ledger.store, LedgerStore::File(path));
+    let absent = folder.path().join("absent").join("ledger.redb");
+    assert!(errors(&text(absent.to_str().unwrap())).contains("lies in a folder that is not there"));
+    for no_file in ["", folder.path().to_str().unwrap()] {
+        assert!(errors(&text(no_file)).contains("is no file"), "{no_file}");
+    }
+    let said = errors("[ledger]\nstore = \"file\"\n");
+    assert!(said.contains("2:9  ledger.store  is \"file\", and ledger.path is missing"), "{said}");
+}
+
+#[test]
 fn the_store_has_time_that_the_delivery_leaves_of_the_senders_patience() {
     let terms = |timeout: &str| sound(&format!("[upstream]\ntimeout = \"{timeout}\"")).terms();
     for timeout in ["1s", "10s", "15s"] {

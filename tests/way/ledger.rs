@@ -3,7 +3,7 @@
 use crate::support::Way;
 use crate::support::alipay::{APP_ID, Form, Notification, OTHER_APP_ID, foreign_key, key, other_key};
 use crate::support::client::Client;
-use crate::support::process::Running;
+use crate::support::process::{Running, command, output};
 use crate::support::upstream::Act;
 
 fn request(notification: &Notification) -> String {
@@ -209,4 +209,105 @@ fn the_log_says_which_attempt_it_was_and_when_the_next_is_due() {
     assert_eq!((&line["outcome"], line.get("attempt"), line.get("reason")), (&"repeated".into(), None, None));
     running.signal("TERM");
     assert!(running.end().0.success());
+}
+
+/// A sidecar process that keeps its ledger in `path`, with the apps of the tests.
+fn running_on(path: &std::path::Path) -> Running {
+    Running::start(&[("ledger", "store = \"file\""), ("ledger", &format!("path = {path:?}"))])
+}
+
+#[test]
+fn what_was_accepted_is_known_after_a_restart_and_after_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let accepted: Vec<Notification> = (0..3).map(|_| Notification::genuine(Form::V1)).collect();
+    let failed = Notification::genuine(Form::V2);
+    for (index, signal) in ["KILL", "TERM", "KILL"].into_iter().enumerate() {
+        let running = running_on(&path);
+        for (number, notification) in accepted.iter().enumerate() {
+            running.upstream.does((number == index).then_some(Act::status(204)));
+            if number <= index {
+                running.connect().post(&notification.body()).is(200, "success");
+            }
+            if number == index {
+                running.upstream.got();
+            }
+        }
+        running.upstream.does([Act::status(500)]);
+        running.connect().post(&failed.body()).is(200, "fail");
+        let attempt = (index + 1).to_string();
+        assert_eq!(running.upstream.got().header("alipay-attempt"), Some(attempt.as_str()));
+        running.upstream.got_nothing();
+        running.signal(signal);
+        running.end();
+    }
+}
+
+#[test]
+fn every_success_before_a_kill_9_under_load_is_known_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let notifications: Vec<String> = (0..64).map(|_| Notification::genuine(Form::V1).body()).collect();
+    for round in 0..3 {
+        let running = running_on(&path);
+        let address = running.address.parse().unwrap();
+        // Eight senders, and the end comes while they are at it.
+        let said = std::sync::atomic::AtomicUsize::new(0);
+        let answered: Vec<Vec<usize>> = std::thread::scope(|scope| {
+            let (said, notifications) = (&said, &notifications);
+            let senders: Vec<_> = (0..8)
+                .map(|sender| {
+                    scope.spawn(move || {
+                        let mut answered = Vec::new();
+                        for number in (sender..notifications.len()).step_by(8) {
+                            let Some(answer) = Client::try_post(address, &notifications[number]) else {
+                                break;
+                            };
+                            assert_eq!(answer.body, "success");
+                            answered.push(number);
+                            said.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        }
+                        answered
+                    })
+                })
+                .collect();
+            while said.load(std::sync::atomic::Ordering::Relaxed) < 10 + 10 * round {
+                std::thread::yield_now();
+            }
+            running.signal("KILL");
+            senders.into_iter().map(|sender| sender.join().unwrap()).collect()
+        });
+        running.end();
+        let running = running_on(&path);
+        for number in answered.into_iter().flatten() {
+            running.connect().post(&notifications[number]).is(200, "success");
+        }
+        running.upstream.got_nothing();
+        running.signal("TERM");
+        running.end();
+    }
+}
+
+#[test]
+fn a_ledger_that_cannot_be_used_ends_the_start_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let running = running_on(&path);
+    let second = || {
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[ledger]\nstore = \"file\"\npath = {path:?}\n"
+        );
+        std::fs::write(folder.path().join("sidecar.toml"), text).unwrap();
+        output(command(folder.path(), &["run"]))
+    };
+    let (code, _, said) = second();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("ledger.path") && said.contains("another process has it open"), "{said}");
+    running.signal("TERM");
+    running.end();
+    std::fs::write(&path, "this is no ledger\n".repeat(1000)).unwrap();
+    let (code, _, said) = second();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("it is no ledger"), "{said}");
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("this is no ledger"));
 }

@@ -56,6 +56,15 @@ impl Client {
         self.post_with(body, "")
     }
 
+    /// Posts `body` over a connection of its own; no answer where the other side may have ended.
+    pub(crate) fn try_post(address: SocketAddr, body: &str) -> Option<Answer> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut client = Self { stream, read: Vec::new() };
+        client.try_send(format!("{}{body}", Self::head(body.len(), "")));
+        client.next()
+    }
+
     /// Posts `body` with `more` headers.
     pub(crate) fn post_with(&mut self, body: &str, more: &str) -> Answer {
         self.send(format!("{}{body}", Self::head(body.len(), more)));
