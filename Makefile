@@ -7,7 +7,8 @@ SHELL := /bin/sh
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 INTEROP := tests/interop
-VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv $(INTEROP)/receivers/.venv tests/suites/.venv
+VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv $(INTEROP)/receivers/.venv tests/suites/.venv \
+	examples/python/.venv
 NODE_MODULES := $(INTEROP)/alipay-sdk/node_modules
 DENY_VERSION := 0.20.2
 DENY := $(TARGET)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
@@ -15,7 +16,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages lint flood ledger timing messages fmt deny fuzz fuzz-smoke build clean
+.PHONY: help demo test test-deps packages promtool lint flood ledger timing tls-scan messages fmt deny fuzz fuzz-smoke build man clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +30,13 @@ test: test-deps lint deny ## install what the tests need, and pass them all
 	@echo "make test: passed"
 	@if [ -s $(SKIPPED) ]; then cat $(SKIPPED); fi
 
-test-deps: packages $(NODE_MODULES)/.installed $(VENVS:=/.installed) ## install interpreters, SDKs, libraries and vectors for the tests
+test-deps: packages promtool $(NODE_MODULES)/.installed $(VENVS:=/.installed) ## install interpreters, SDKs, libraries and vectors for the tests
 
 packages:
 	@scripts/packages
+
+promtool:
+	@scripts/promtool $(TARGET)/tools/promtool
 
 lint: ## formatting, clippy and documentation, warnings denied
 	$(CARGO) fmt --check
@@ -50,6 +54,9 @@ ledger: ## what a million records of the ledger cost, in memory and in a file
 timing: build ## how long the release binary takes for each 403, interleaved on one connection
 	TIMING_ROUNDS=20000 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
 		$(CARGO) test --locked --test timing -- --nocapture
+
+tls-scan: build ## what testssl.sh finds about TLS of the release binary
+	@scripts/tls-scan $(abspath $(TARGET))/release/alipay-sidecar $(abspath $(TARGET))/tls-scan
 
 messages: ## renew docs/messages.md from the catalogue
 	$(CARGO) run --locked -- schema --format markdown > $(TARGET)/messages.md
@@ -72,6 +79,9 @@ fuzz-smoke: packages ## 20,000 inputs for each fuzz target
 
 build: ## the release binary
 	$(CARGO) build --release --locked
+
+man: ## man pages, in target/man
+	$(CARGO) run --locked -- man $(TARGET)/man
 
 clean: ## remove everything built or installed here
 	$(CARGO) clean

@@ -3,68 +3,93 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Body;
 use hyper::{Request, Response, StatusCode};
-use tokio::time::sleep;
 
 use crate::ack::{Outcome, ack};
 use crate::config::Config;
 use crate::confirm::confirm;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Idle, Upstream};
+use crate::diagnose::watch::Watch;
 use crate::ledger::Ledger;
-use crate::receive::receive;
+use crate::passthrough::Passthrough;
+use crate::receive::{is_served, receive};
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Methods, Metrics};
 use crate::telemetry::{Line, Telemetry};
 use crate::translate::{Event, Translator};
 use crate::verify::kind::Kind;
 use crate::verify::verify;
 
-/// What the workers have in common.
+/// What the workers have in common, while one configuration is served by.
 #[derive(Clone)]
 pub struct Shared {
     /// What was configured.
     pub config: Arc<Config>,
     /// The messages that are known.
     pub translator: Arc<Translator>,
-    /// What became of each notification.
-    pub ledger: Arc<Ledger>,
-    /// The idle connections to the upstreams.
-    pub idle: Idle,
-    /// The counters.
-    pub metrics: Arc<Metrics>,
+    /// Their names, and how often each came.
+    pub methods: Arc<Methods>,
+    /// How many connections may be open: no more than there are descriptors for.
+    pub max_connections: usize,
+    /// What goes on when another is.
+    pub lasting: Lasting,
 }
 
-/// The rooms of one worker.
+/// What outlives a configuration.
+#[derive(Clone)]
+pub struct Lasting {
+    /// The idle connections to the upstreams.
+    pub idle: Idle,
+    /// What became of each notification.
+    pub ledger: Arc<Ledger>,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// Where some of what is refused is diagnosed.
+    pub watch: Arc<Watch>,
+}
+
+/// The rooms of one worker, while one configuration is served by.
 pub struct Gateway {
-    shared: Shared,
+    shared: Arc<Shared>,
     upstream: Upstream,
+    passthrough: Option<Passthrough>,
     telemetry: Telemetry,
 }
 
 impl Shared {
-    /// Forgets in the ledger, once a minute, what need not be known any more.
-    pub(crate) async fn sweep(self) {
-        loop {
-            sleep(Duration::from_mins(1)).await;
-            self.ledger.sweep(now(), self.config.terms());
-        }
+    /// Forgets in the ledger what need not be known any more.
+    pub(crate) fn sweep(&self) {
+        self.lasting.ledger.sweep(now(), self.config.terms());
     }
 }
 
 impl Gateway {
-    /// The way of the worker of this number.
-    pub fn new(shared: Shared, worker: usize) -> Result<Self, hyper::http::Error> {
-        let upstream = shared.config.upstream.clone();
-        let upstream = Upstream::new(upstream, worker, &shared.idle, shared.metrics.in_flight())?;
-        let telemetry = Telemetry::new(Arc::clone(&shared.metrics));
-        Ok(Self { shared, upstream, telemetry })
+    /// The way of the worker of this number, which tells of it by `telemetry`.
+    pub fn new(
+        shared: Arc<Shared>,
+        worker: usize,
+        telemetry: &Telemetry,
+    ) -> Result<Self, hyper::http::Error> {
+        let Lasting { idle, metrics, .. } = &shared.lasting;
+        let upstream = Upstream::new(shared.config.upstream.clone(), worker, idle, metrics.in_flight())?;
+        let passthrough = Passthrough::new(&shared.config, idle, metrics)?;
+        let telemetry = telemetry.about(&shared.methods);
+        Ok(Self { shared, upstream, passthrough, telemetry })
+    }
+
+    /// The passthrough, where it is the way of `request`. Whatever is for one of our paths, or could lead to a handler
+    /// of notifications, has the other way.
+    pub(crate) fn passes<B>(&self, request: &Request<B>) -> Option<&Passthrough> {
+        let passthrough = self.passthrough.as_ref()?;
+        let is_ours = is_served(request.uri(), &self.shared.config.server.paths);
+        (!is_ours && passthrough.is_open(request.method(), request.uri())).then_some(passthrough)
     }
 
     /// Answers one request from `peer`. Whatever happens on the way, there is one answer and one log line.
@@ -82,7 +107,11 @@ impl Gateway {
         let outcome = drain.unless_over(self.forward(request, &mut line)).await;
         let outcome = outcome.unwrap_or_else(|stop| Err(Reason::from(stop).into()));
         self.telemetry.record(&line, &outcome);
-        ack(&outcome, self.shared.config.failure_status)
+        let response = ack(&outcome, self.shared.config.failure_status);
+        if let Err(rejection) = outcome {
+            self.diagnose(rejection, &line);
+        }
+        response
     }
 
     async fn forward<B>(&self, request: Request<B>, line: &mut Line) -> Result<Outcome, Rejection>
@@ -90,9 +119,12 @@ impl Gateway {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let Shared { config, translator, ledger, .. } = &self.shared;
-        let trace = TraceContext::of(request.headers());
+        let Shared { config, translator, lasting: Lasting { ledger, .. }, .. } = &*self.shared;
+        let trace = self.telemetry.enter(TraceContext::of(request.headers()));
         line.traced(&trace);
+        if self.passthrough.is_some() && !is_served(request.uri(), &config.server.paths) {
+            return Err(Reason::ClosedPath.into());
+        }
         let received = receive(request, &config.server.paths, &config.limits).await?;
         line.received(&received);
         let now = now();
@@ -110,9 +142,19 @@ impl Gateway {
         ledger.once(event, config.terms(), now, sighting, deliver).await
     }
 
+    /// Has some of what is refused looked at, on another thread.
+    fn diagnose(&self, rejection: Rejection, line: &Line) {
+        let reason = rejection.reason();
+        if let Some(evidence) = rejection.into_evidence()
+            && self.shared.lasting.watch.admits(reason, &evidence, Instant::now())
+        {
+            self.shared.lasting.watch.take(line.patient(evidence, reason, Arc::clone(&self.shared.config)));
+        }
+    }
+
     /// Tells of a request that was stopped before there was one, by its connection alone.
-    pub(crate) fn stopped(&self, reason: Reason, peer: SocketAddr) -> StatusCode {
-        self.telemetry.record(&Line::new(Instant::now(), peer), &Err(reason.into()));
+    pub(crate) fn stopped(&self, rejection: impl Into<Rejection>, peer: SocketAddr) -> StatusCode {
+        self.telemetry.record(&Line::new(Instant::now(), peer), &Err(rejection.into()));
         self.shared.config.failure_status
     }
 }

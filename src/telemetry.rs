@@ -1,26 +1,32 @@
-//! What is told of each notification: one log line and the counters, from one function, [`Telemetry::record`].
+//! What is told of each notification: one log line, the counters and a span, from one function, [`Telemetry::record`].
 //!
 //! Names of parameters may be logged, values not, but for the ids whose grammar leaves nothing to hide in. Labels
 //! of metrics come from closed lists only.
 
+mod ledger;
 pub mod log;
 pub mod metrics;
+mod process;
 mod sampler;
+pub mod spans;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::metrics::Metrics;
+use self::metrics::{Methods, Metrics};
 use self::sampler::Sampler;
+use self::spans::Spans;
 use crate::ack::Outcome;
+use crate::config::Config;
 use crate::deliver::Exchange;
 use crate::deliver::trace::TraceContext;
+use crate::diagnose::watch::Patient;
 use crate::ledger::Sighting;
 use crate::receive::Received;
-use crate::rejection::{Answer, Reason, Rejection, Severity};
+use crate::rejection::{Answer, Evidence, Reason, Rejection, Severity};
 use crate::translate::Event;
-use crate::verify::envelope::{is_app_id, is_msg_method, is_notify_id};
+use crate::verify::envelope::{is_app_id, is_flat_notify_id, is_msg_method};
 use crate::verify::{SignedForm, Verified};
 
 /// What is known of one notification, gathered on its way; the log line that it will be.
@@ -71,11 +77,11 @@ impl Line {
         };
         self.bytes = received.bytes;
         self.app_id = claim("app_id", is_app_id);
-        self.notify_id = claim("notify_id", is_notify_id);
-        self.msg_method = claim("msg_method", is_msg_method);
+        self.notify_id = claim("notify_id", is_flat_notify_id);
+        self.msg_method = claim("msg_method", is_msg_method).or_else(|| claim("notify_type", is_msg_method));
     }
 
-    /// Notes the form in which the signature held, and for which app, which a gateway check has only in its content.
+    /// Notes the form in which the signature held, and for which app, which not every kind says in `app_id`.
     pub fn verified(&mut self, verified: &Verified) {
         self.app_id.get_or_insert_with(|| verified.app_id().to_owned());
         self.form = Some(verified.signed_form());
@@ -89,6 +95,18 @@ impl Line {
     /// Whether the last delivery of a notification failed: it is lost unless somebody acts.
     fn is_loss(&self) -> bool {
         self.sighting.is_some_and(Sighting::is_loss)
+    }
+
+    /// What is told to whoever diagnoses what was refused.
+    pub(crate) fn patient(&self, evidence: Evidence, reason: Reason, config: Arc<Config>) -> Patient {
+        Patient {
+            evidence,
+            reason,
+            app_id: self.app_id.clone(),
+            notify_id: self.notify_id.clone(),
+            trace_id: self.trace.as_ref().map(|trace| trace.id().to_owned()),
+            config,
+        }
     }
 
     /// Notes what the catalogue says of the notification.
@@ -106,13 +124,31 @@ impl Line {
 #[derive(Clone)]
 pub struct Telemetry {
     metrics: Arc<Metrics>,
+    methods: Arc<Methods>,
     sampler: Sampler,
+    spans: Option<Spans>,
 }
 
 impl Telemetry {
     /// Telemetry that counts in `metrics`.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, sampler: Sampler::default() }
+        Self { methods: metrics.methods(), metrics, sampler: Sampler::default(), spans: None }
+    }
+
+    /// Telemetry that sends spans too, if there are any to be sent.
+    #[must_use]
+    pub fn with_spans(self, spans: Option<Spans>) -> Self {
+        Self { spans, ..self }
+    }
+
+    /// The same, for what is about the messages of another catalogue.
+    pub(crate) fn about(&self, methods: &Arc<Methods>) -> Self {
+        Self { methods: Arc::clone(methods), ..self.clone() }
+    }
+
+    /// The trace context as it goes on from here: with a span of ours, where spans are sent and the trace is sampled.
+    pub fn enter(&self, trace: TraceContext) -> TraceContext {
+        if self.spans.is_some() { trace.recorded() } else { trace }
     }
 
     /// The counters.
@@ -125,8 +161,8 @@ impl Telemetry {
         let handling = line.start.elapsed().saturating_sub(line.exchange.time);
         // What was verified and not translated has a name all the same.
         let verified = line.msg_method.as_deref().filter(|_| line.form.is_some());
-        let method = line.method_index.or_else(|| self.metrics.method_index(verified?));
-        self.metrics.notification(Verdict::of(outcome), method);
+        let method = line.method_index.or_else(|| self.methods.index(verified?));
+        self.methods.notification(Verdict::of(outcome), method);
         self.metrics.handled(handling);
         if let Some(form) = line.form {
             self.metrics.signature_form(form);
@@ -140,6 +176,9 @@ impl Telemetry {
         // What was verified is always written; what anybody can send, within bounds.
         if line.form.is_some() || self.sampler.admits(tokio::time::Instant::now()) {
             log::notification(line, outcome, handling);
+            if let Some(spans) = &self.spans {
+                spans.record(line, Verdict::of(outcome), self.methods.name(method));
+            }
         }
     }
 }

@@ -4,10 +4,10 @@
 //! the body that the upstream gets. No part of it comes from anywhere but the signed parameters.
 
 pub mod catalogue;
-pub(crate) mod charset;
+pub mod charset;
 pub mod cipher;
 mod envelope;
-mod json;
+pub(crate) mod json;
 pub mod mini_apps;
 mod parameters;
 mod typed;
@@ -15,13 +15,15 @@ mod violation;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use self::catalogue::Catalogue;
+use self::catalogue::{Catalogue, ContentPlace, Naming};
+use self::charset::Charset;
 use self::cipher::ContentKeys;
 use self::envelope::{Content, Envelope};
 pub(crate) use self::envelope::{NOTIFY_TIME, NOTIFY_TYPE, OPTIONAL};
@@ -30,6 +32,7 @@ pub(crate) use self::typed::MAX_TIMESTAMP;
 pub use self::violation::{Breach, Violation};
 use self::violation::{Place, Violations};
 use crate::rejection::{Reason, Rejection};
+use crate::verify::kind::Kind;
 use crate::verify::{SignedForm, Verified};
 
 /// What becomes of a genuine notification that breaks its schema; `translate.on_mismatch`.
@@ -58,6 +61,7 @@ pub struct Translator {
     unknown_methods: UnknownMethods,
     content_keys: ContentKeys,
     mini_apps: MiniApps,
+    charsets: HashMap<String, Charset>,
 }
 
 impl Translator {
@@ -69,6 +73,7 @@ impl Translator {
             unknown_methods,
             content_keys: ContentKeys::default(),
             mini_apps: MiniApps::default(),
+            charsets: HashMap::new(),
         }
     }
 
@@ -84,6 +89,12 @@ impl Translator {
         Self { mini_apps, ..self }
     }
 
+    /// The same, but with the charsets of the apps whose notifications name none; UTF-8 without one.
+    #[must_use]
+    pub fn with_charsets(self, charsets: HashMap<String, Charset>) -> Self {
+        Self { charsets, ..self }
+    }
+
     /// The messages that it knows.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
@@ -95,8 +106,21 @@ impl Translator {
     /// table of fields is complete, it is reported as well.
     #[expect(clippy::needless_pass_by_value, reason = "no notification becomes two events")]
     pub fn translate(&self, verified: Verified) -> Result<Event, Rejection> {
-        let envelope = Envelope::read(&verified, &self.content_keys)?;
-        let message = self.catalogue.find(envelope.naming, &envelope.name);
+        let naming = match verified.kind() {
+            Kind::Message => Naming::MsgMethod,
+            Kind::Flat => Naming::NotifyType,
+            Kind::GatewayCheck => return Err(Reason::Internal.because("a gateway check is no event")),
+        };
+        let name = verified.form().get(naming.parameter()).and_then(|name| str::from_utf8(name).ok());
+        let message = name.and_then(|name| self.catalogue.find(naming, name));
+        // What no file describes has its content in biz_content if it has one.
+        let place = match message {
+            Some((_, message)) => message.content,
+            None if verified.form().get("biz_content").is_some() => ContentPlace::BizContent,
+            None => ContentPlace::Parameters,
+        };
+        let charset = self.charset(&verified)?;
+        let envelope = Envelope::read(&verified, naming, place, charset, &self.content_keys)?;
         if message.is_none() && self.unknown_methods == UnknownMethods::Fail {
             return Err(Reason::UnknownMethod.into());
         }
@@ -145,6 +169,20 @@ impl Translator {
             // What a delivery holds is counted by its length, so there is no more of it.
             body: body.into_boxed_slice().into(),
         })
+    }
+}
+
+impl Translator {
+    /// The charset of a notification: the signed one. Where none is named, as in the old partner API, its app's.
+    fn charset(&self, verified: &Verified) -> Result<Charset, Rejection> {
+        match verified.form().get("charset") {
+            Some(name) => Charset::named(name)
+                .ok_or_else(|| Reason::MalformedParameter.because("charset: not a charset of the list")),
+            None if verified.kind() == Kind::Flat => {
+                Ok(self.charsets.get(verified.app_id()).copied().unwrap_or(Charset::Utf8))
+            }
+            None => Err(Reason::MissingParameter.because("charset")),
+        }
     }
 }
 

@@ -20,11 +20,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use self::envelope::Claims;
 use self::key::{Hash, PublicKey};
 use self::keyring::Keyring;
-use self::kind::{Kind, Parameters};
+use self::kind::{Kind, KnownParameters};
 use self::signed_text::{Empties, digest};
 use crate::receive::Received;
 use crate::receive::form::Form;
-use crate::rejection::{Reason, Rejection};
+use crate::rejection::{Evidence, Reason, Rejection};
 
 /// The forms of the signed text. Both occur for message-service notifications, even with one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,7 +57,7 @@ pub struct Policy {
     /// How far in the future `utc_timestamp` may lie; `verify.max_skew`.
     pub max_skew: Duration,
     /// The parameters that mean something, so that no free text may be read as one of them.
-    pub parameters: Arc<Parameters>,
+    pub parameters: Arc<KnownParameters>,
 }
 
 /// A notification that is Alipay's: each of its parameters was signed with a key of its app.
@@ -112,45 +112,74 @@ pub fn verify(
     now: SystemTime,
 ) -> Result<Verified, Rejection> {
     let form = received.form;
-    let claims = Claims::read(&form, &policy.parameters)?;
+    match examine(&form, keyring, policy, now) {
+        Ok((kind, app_id, signed_form, empties)) => {
+            let form = if empties == Empties::LeftOut { form.without_empties() } else { form };
+            Ok(Verified { form, kind, app_id, signed_form })
+        }
+        Err(rejection) => Err(rejection.with(Evidence::Form(form))),
+    }
+}
+
+/// What is proven of `form`.
+fn examine(
+    form: &Form,
+    keyring: &Keyring,
+    policy: &Policy,
+    now: SystemTime,
+) -> Result<(Kind, String, SignedForm, Empties), Rejection> {
+    let claims = Claims::read(form, &policy.parameters)?;
     if claims.hash == Hash::Sha1 && !policy.allow_sha1 {
         return Err(Reason::HashNotAllowed.because("sign_type is RSA (SHA-1) and verify.allow_sha1 is false"));
     }
+    let (signed_form, empties) = prove(form, &claims, keyring, policy, now)?;
+    Ok((claims.kind, String::from_utf8_lossy(claims.app_id).into_owned(), signed_form, empties))
+}
+
+/// Finds the form in which the signature holds with a key of the app, for a notification that is in time.
+fn prove(
+    form: &Form,
+    claims: &Claims<'_>,
+    keyring: &Keyring,
+    policy: &Policy,
+    now: SystemTime,
+) -> Result<(SignedForm, Empties), Rejection> {
     let keys = keyring.keys(claims.app_id);
-    let proof = prove(&form, &claims, keys.unwrap_or_else(|| keyring.decoy(claims.app_id)), policy);
+    let mut trials = trials(form, claims, keys.unwrap_or_else(|| keyring.decoy(claims.app_id)), policy);
+    let proof = trials.find_map(|proof| proof);
     if keys.is_none() {
         return Err(Reason::UnknownApp.into());
     }
-    let (signed_form, empties) = proof.ok_or(Reason::BadSignature)?;
+    let proof = proof.ok_or(Reason::BadSignature)?;
     if let Some(sent) = claims.sent {
-        in_time(sent, policy, now)?;
+        // What comes too late costs as much as a forgery, so that time does not tell that its signature still holds.
+        in_time(sent, policy, now).inspect_err(|_| trials.for_each(drop))?;
     }
-    let kind = claims.kind;
-    let app_id = String::from_utf8_lossy(claims.app_id).into_owned();
-    let form = if empties == Empties::LeftOut { form.without_empties() } else { form };
-    Ok(Verified { form, kind, app_id, signed_form })
+    Ok(proof)
 }
 
-/// Finds the form in which one of `keys` verifies the signature, at the price of one RSA operation a trial.
+/// Tries `keys` on each form of the signed text, at the price of one RSA operation a trial; an item is the form in
+/// which the signature holds, if it does.
 ///
 /// Leaving empty values out is tried last, and only where there are any.
-fn prove(
+fn trials(
     form: &Form,
     claims: &Claims<'_>,
     keys: &[Arc<PublicKey>],
     policy: &Policy,
-) -> Option<(SignedForm, Empties)> {
+) -> impl Iterator<Item = Option<(SignedForm, Empties)>> {
     let has_empties = form.iter().any(|(_, value)| value.is_empty());
     let empties: &[Empties] = if has_empties { &[Empties::Kept, Empties::LeftOut] } else { &[Empties::Kept] };
-    for empties in empties {
-        for signed_form in claims.kind.forms(form).iter().filter(|form| policy.forms.contains(form)) {
+    let forms = claims.kind.forms(form).iter().filter(|form| policy.forms.contains(form));
+    empties.iter().flat_map(move |empties| {
+        forms.clone().flat_map(move |signed_form| {
             let digest = digest(form, *signed_form, *empties, claims.hash);
-            if keys.iter().any(|key| key.verifies(&digest, claims.hash, &claims.signature)) {
-                return Some((*signed_form, *empties));
-            }
-        }
-    }
-    None
+            keys.iter().map(move |key| {
+                let holds = key.verifies(&digest, claims.hash, &claims.signature);
+                holds.then_some((*signed_form, *empties))
+            })
+        })
+    })
 }
 
 fn in_time(sent: u64, policy: &Policy, now: SystemTime) -> Result<(), Rejection> {

@@ -38,6 +38,11 @@ fn each_key_is_described() {
       routes[0]    http://[::1]:3000
       routes[1]    http://127.0.0.1:3001
 
+    server.tls  TLS 1.2 and 1.3
+        subject CN=Test of alipay-sidecar
+        issuer CN=Test of alipay-sidecar
+        valid from 2026-11-25T14:48:15Z to 2036-11-22T14:48:15Z
+
     apps[0]  app_id 2021000000000001
       SHA256:23f1e24b59cb5422af4c96d2972cc64a313ad78d23c387391dbb1b4c76f9ed3d
         2048 bits, public key, PEM
@@ -66,11 +71,11 @@ fn each_key_is_described() {
         Alipay has a key of its own for each app that signs with RSA2: check that none was copied
     tests/fixtures/config/valid/everything.toml:33:28  apps[1].alipay_public_key_files[0]  is the same key as apps[0].alipay_public_key_files[1]
         Alipay has a key of its own for each app that signs with RSA2: check that none was copied
-    tests/fixtures/config/valid/everything.toml:38:8  verify.form  refuses every trade: flat notifications are signed in form v1, all but a few kinds
+    tests/fixtures/config/valid/everything.toml:39:8  verify.form  refuses every trade: flat notifications are signed in form v1, all but a few kinds
         write "auto", unless only messages come here
-    tests/fixtures/config/valid/everything.toml:39:14  verify.allow_sha1  SHA-1 and keys of 1,024 bits are allowed; many merchants share such a key
+    tests/fixtures/config/valid/everything.toml:40:14  verify.allow_sha1  SHA-1 and keys of 1,024 bits are allowed; many merchants share such a key
         switch to RSA2 in the console, and this off; until then the app_id is what tells apps apart
-    tests/fixtures/config/valid/everything.toml:40:11  verify.max_age  notifications of any age are accepted, so that a leaked one can be sent again at any time
+    tests/fixtures/config/valid/everything.toml:41:11  verify.max_age  notifications of any age are accepted, so that a leaked one can be sent again at any time
         write "26h" unless the clock of this machine cannot be trusted
     tests/fixtures/config/valid/everything.toml:33:28  apps[1].alipay_public_key_files[0]  the certificate expires on 2026-12-23T18:39:27Z: download alipayCertPublicKey_RSA2.crt from the console again
     tests/fixtures/config/valid/everything.toml:33:28  apps[1].alipay_public_key_files[0]  the certificate comes from a sandbox or a test (CN=Test of alipay-sidecar): real notifications need the one of production

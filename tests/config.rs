@@ -74,5 +74,14 @@ mod messages;
 #[path = "config/rules.rs"]
 mod rules;
 
+#[path = "config/tls.rs"]
+mod tls;
+
 #[path = "config/files.rs"]
 mod files;
+
+#[path = "config/secrets.rs"]
+mod secrets;
+
+#[path = "config/upstream.rs"]
+mod upstream;

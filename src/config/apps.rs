@@ -1,20 +1,21 @@
 //! `[[apps]]`: the apps that Alipay notifies, and Alipay's public keys for each of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::files::{Folder, read_bounded};
 use super::finding::Place;
 use super::reader::{Problem, Reader, Section, Written};
 use super::{secrets, value};
 use crate::confirm::answer::SignedAnswer;
+use crate::translate::charset::Charset;
 use crate::translate::cipher::ContentKey;
 use crate::verify::key::{Fingerprint, KeyError, PublicKey};
 
 /// The longest key file. A certificate bundle has a few KiB.
-const MAX_KEY_FILE: u64 = 64 * 1024;
+pub(super) const MAX_KEY_FILE: u64 = 64 * 1024;
 
 /// The most keys of one app. Several are there only while one is rotated, and each costs RSA operations for every
 /// forged notification.
@@ -33,6 +34,8 @@ pub struct App {
     pub answer: Option<SignedAnswer>,
     /// The mini programs of which it accepts notifications; empty for all.
     pub mini_app_ids: Vec<String>,
+    /// The charset of its notifications that name none, if it is not UTF-8.
+    pub charset: Option<Charset>,
 }
 
 /// One of Alipay's public keys, and where it came from.
@@ -58,7 +61,7 @@ pub enum KeySource {
 }
 
 /// Reads all apps. Relative paths of key files start at `folder`.
-pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> Vec<App> {
+pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>, allow_sha1: bool) -> Vec<App> {
     let mut apps: Vec<App> = Vec::new();
     let mut first_of: HashMap<String, usize> = HashMap::new();
     let mut own = Vec::new();
@@ -83,6 +86,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> 
             let remedy = "name those that are allowed, or remove the key to allow all";
             section.refuse("mini_app_ids", Problem::new("no mini program is allowed", remedy));
         }
+        let charset = section.optional("charset", value::charset);
         let answer = section.optional("app_private_key_file", |written| {
             let answer = secrets::answer(written, folder)?;
             own.push((answer.fingerprint(), written.place, written.key.clone()));
@@ -100,7 +104,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> 
             reader.error(Some(place), &path, Problem::new("has no key", remedy));
         }
         if let (Some(app_id), Some(keys)) = (app_id, keys) {
-            apps.push(App { app_id, keys, content_key, answer, mini_app_ids });
+            apps.push(App { app_id, keys, content_key, answer, mini_app_ids, charset });
         }
     }
     warn_of_shared_keys(reader, &apps);
@@ -109,7 +113,11 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> 
 }
 
 /// An app's keys; `None` if an entry was wrong, and that was noted.
-fn read_keys(section: &mut Section<'_, '_>, folder: &Path, allow_sha1: bool) -> Option<Vec<ConfiguredKey>> {
+fn read_keys(
+    section: &mut Section<'_, '_>,
+    folder: &Folder<'_>,
+    allow_sha1: bool,
+) -> Option<Vec<ConfiguredKey>> {
     let mut seen: HashMap<_, String> = HashMap::new();
     let faults = section.faults();
     let mut add = |written: &Written<'_>, parsed: Result<(PublicKey, KeySource), Problem>| {
@@ -138,7 +146,7 @@ fn read_keys(section: &mut Section<'_, '_>, folder: &Path, allow_sha1: bool) -> 
 
 fn from_file(
     written: &Written<'_>,
-    folder: &Path,
+    folder: &Folder<'_>,
     allow_sha1: bool,
 ) -> Result<(PublicKey, KeySource), Problem> {
     let (shown, bytes) = read_named(written, folder, "or move the key itself to alipay_public_keys")?;
@@ -152,7 +160,7 @@ fn from_file(
 /// that stands in the place of the name.
 pub(super) fn read_named(
     written: &Written<'_>,
-    folder: &Path,
+    folder: &Folder<'_>,
     otherwise: &str,
 ) -> Result<(String, Vec<u8>), Problem> {
     let name = written.text.as_ref();
@@ -162,7 +170,8 @@ pub(super) fn read_named(
     }
     let path = folder.join(name);
     let shown = shown(written, &path);
-    let bytes = read_key_file(&path)
+    let bytes = folder
+        .read(&path, MAX_KEY_FILE)
         .map_err(|error| Problem::new(format!("{shown} cannot be read: {error}"), REMEDY_FOR_FILE))?;
     Ok((shown, bytes))
 }
@@ -193,20 +202,6 @@ pub(super) fn shown(written: &Written<'_>, path: &Path) -> String {
 /// The bytes of a file that may hold a key.
 pub(crate) fn read_key_file(path: &Path) -> io::Result<Vec<u8>> {
     read_bounded(path, MAX_KEY_FILE)
-}
-
-/// The bytes of a file that has at most `limit`.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    // Opening a pipe would wait for whoever writes to it.
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
-        return Ok(bytes);
-    }
-    Err(io::Error::other(format!("it is over {} KiB", limit / 1024)))
 }
 
 /// Whoever holds the private key of a shared one can notify all apps that share it. One warning for each such key,

@@ -19,6 +19,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
             "drain_timeout",
         ],
     ),
+    ("server.tls", &["certificate", "key"]),
     ("admin", &["listen"]),
     (
         "upstream",
@@ -34,13 +35,16 @@ pub const KEYS: &[(&str, &[&str])] = &[
             "content_key_file",
             "app_private_key_file",
             "mini_app_ids",
+            "charset",
         ],
     ),
     ("verify", &["form", "allow_sha1", "max_age", "max_skew"]),
     ("translate", &["on_mismatch", "unknown_methods", "messages"]),
     ("ledger", &["store", "path", "retain", "on_store_error"]),
     ("ack", &["failure_status"]),
+    ("passthrough", &["enabled"]),
     ("log", &["level", "format"]),
+    ("telemetry", &["otlp_endpoint"]),
 ];
 
 /// The sections of which there may be any number: `[[apps]]` rather than `[apps]`.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::files::Folder;
 use super::reader::{Problem, Reader, Written};
 use super::value;
 
@@ -28,6 +29,16 @@ pub enum LedgerStore {
     Off,
 }
 
+impl LedgerStore {
+    /// The key that makes `other` of it, where it is another.
+    pub(crate) fn changed(&self, other: &Self) -> Option<&'static str> {
+        match (self, other) {
+            (Self::File(one), Self::File(another)) => (one != another).then_some("ledger.path"),
+            (one, another) => (one != another).then_some("ledger.store"),
+        }
+    }
+}
+
 /// What becomes of notifications while the store is out of reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStoreError {
@@ -47,7 +58,7 @@ pub(super) fn store_patience(delivery: Duration) -> Duration {
 }
 
 /// Takes the section out of the file.
-pub(super) fn read(reader: &mut Reader<'_>, folder: &Path) -> Ledger {
+pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>) -> Ledger {
     const STORES: &[(&str, Kind)] = &[("memory", Kind::Memory), ("file", Kind::File), ("off", Kind::Off)];
     const ON_STORE_ERROR: &[(&str, OnStoreError)] =
         &[("fail", OnStoreError::Fail), ("deliver", OnStoreError::Deliver)];
@@ -80,8 +91,8 @@ enum Kind {
 }
 
 /// The file of the ledger, which need not be there yet. Where it is used, its folder must be.
-fn path(written: &Written<'_>, folder: &Path, kind: Kind) -> Result<PathBuf, Problem> {
-    let path = folder.join(written.text.as_ref());
+fn path(written: &Written<'_>, folder: &Folder<'_>, kind: Kind) -> Result<PathBuf, Problem> {
+    let path = folder.join(&written.text);
     if written.text.is_empty() || path.is_dir() {
         return Err(written.problem("is no file", "name the file itself, like \"ledger.redb\""));
     }

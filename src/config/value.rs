@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use jiff::fmt::friendly::SpanParser;
 
 use super::reader::{Problem, Written};
+use crate::translate::charset::Charset;
 
 /// A parser of a span of time such as "1m30s", within `range`.
 pub(super) fn duration(
@@ -97,6 +98,14 @@ pub(super) fn app_id(written: &Written<'_>) -> Result<String, Problem> {
         return Ok(text.to_owned());
     }
     Err(written.problem("is not an app_id", "write its 1 to 20 digits as the console shows them"))
+}
+
+/// A charset of the closed list.
+pub(super) fn charset(written: &Written<'_>) -> Result<Charset, Problem> {
+    Charset::named(written.text.as_bytes()).ok_or_else(|| {
+        written
+            .problem("is no charset of a notification", "write \"UTF-8\", \"GBK\", \"GB2312\" or \"GB18030\"")
+    })
 }
 
 /// Whether a path may hold this byte as it is: RFC 3986, `pchar`, and the slash.

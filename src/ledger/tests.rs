@@ -141,8 +141,7 @@ fn event(id: &str) -> Event {
          notify_id={id}&msg_method=a.b"
     );
     let verified = Verified::for_tests(Form::parse(body.as_bytes(), 64).unwrap(), SignedForm::V1);
-    let translator =
-        Translator::new(Catalogue::builtin().unwrap(), OnMismatch::Forward, UnknownMethods::Forward);
+    let translator = Translator::new(Catalogue::builtin(), OnMismatch::Forward, UnknownMethods::Forward);
     translator.translate(verified).unwrap()
 }
 

@@ -9,10 +9,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::head::{self, Framing};
+use super::stream::Stream;
 use crate::receive::body::PIECE;
 use crate::rejection::Reason;
 
@@ -32,6 +32,8 @@ pub(super) enum Waiting {
 
 /// What the gate, the service and the watch over a connection know of it in common.
 pub(super) struct State {
+    /// What the sender speaks: `http` or `https`.
+    pub(super) scheme: &'static str,
     pub(super) waiting: Cell<Waiting>,
     /// Why the gate is shut: the head that came cannot be let through.
     pub(super) shut: Cell<Option<Reason>>,
@@ -47,12 +49,21 @@ pub(super) struct State {
     is_flushed: Cell<bool>,
     /// Whether hyper asked for the next request, and there was none.
     has_asked: Cell<bool>,
+    /// Whether the present request is passed through.
+    passes: Cell<bool>,
+    /// When its answer moved last, once there is one.
+    pub(super) moved: Cell<Option<Instant>>,
+    /// Whether the sender of it has hung up.
+    pub(super) has_hung_up: Cell<bool>,
+    /// Whether an answer was broken off of which only the end of the connection tells the end.
+    pub(super) is_cut_short: Cell<bool>,
     reader: Cell<Option<Waker>>,
 }
 
 impl State {
-    pub(super) fn new() -> Rc<Self> {
+    pub(super) fn new(scheme: &'static str) -> Rc<Self> {
         Rc::new(Self {
+            scheme,
             waiting: Cell::new(Waiting::Idle(Instant::now())),
             shut: Cell::new(None),
             may_pass: Cell::new(0),
@@ -61,6 +72,10 @@ impl State {
             has_arrived: Cell::new(false),
             is_flushed: Cell::new(true),
             has_asked: Cell::new(false),
+            passes: Cell::new(false),
+            moved: Cell::new(None),
+            has_hung_up: Cell::new(false),
+            is_cut_short: Cell::new(false),
             reader: Cell::new(None),
         })
     }
@@ -76,9 +91,10 @@ impl State {
     }
 
     /// The bytes that hyper and we hold for this connection; 0 when it is at rest, and while a whole request is
-    /// worked on, which is bounded elsewhere and not to be broken off.
+    /// worked on or passed through, which is bounded elsewhere and not to be broken off.
     pub(super) fn memory(&self) -> usize {
-        let is_whole = matches!(self.waiting.get(), Waiting::Answer) && self.has_arrived.get();
+        let is_under_way = self.has_arrived.get() || self.passes.get();
+        let is_whole = matches!(self.waiting.get(), Waiting::Answer) && is_under_way;
         if is_whole || self.is_at_rest() {
             return 0;
         }
@@ -87,8 +103,24 @@ impl State {
         EXCHANGE.saturating_add(came).saturating_add(came.min(PIECE)).saturating_add(self.held.get())
     }
 
+    /// The present request is passed through: what comes of it is not kept, and a sender who hangs up gives it up.
+    pub(super) fn passes(&self) {
+        self.passes.set(true);
+    }
+
+    /// A piece of a request or of an answer passed on.
+    pub(super) fn moved(&self) {
+        if self.moved.get().is_some() {
+            self.moved.set(Some(Instant::now()));
+        }
+    }
+
     /// The request was answered: the next may come.
     pub(super) fn answered(&self) {
+        if self.passes.replace(false) {
+            self.came.set(0);
+        }
+        self.moved.set(None);
         self.waiting.set(Waiting::Idle(Instant::now()));
         self.is_flushed.set(false);
         self.has_asked.set(false);
@@ -100,7 +132,7 @@ impl State {
 
 /// The stream of one connection.
 pub(super) struct Gate {
-    stream: TcpStream,
+    stream: Stream,
     state: Rc<State>,
     /// Bytes that have come and may not pass yet.
     held: Vec<u8>,
@@ -109,12 +141,12 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(stream: TcpStream, state: Rc<State>) -> Self {
+    pub(super) fn new(stream: Stream, state: Rc<State>) -> Self {
         Self { stream, state, held: Vec::new(), checked: 0 }
     }
 
     /// The stream, and whether the sender may still be sending what nobody will read.
-    pub(super) fn into_stream(self) -> (TcpStream, bool) {
+    pub(super) fn into_stream(self) -> (Stream, bool) {
         let is_mid_request = self.state.is_unread() || !self.held.is_empty();
         (self.stream, is_mid_request)
     }
@@ -165,7 +197,7 @@ impl Gate {
 
     /// How many bytes are held.
     pub(super) fn held(&self) -> usize {
-        self.held.capacity()
+        self.held.capacity().saturating_add(self.stream.held())
     }
 
     fn admit_held(&mut self) {
@@ -187,6 +219,25 @@ impl Gate {
         length
     }
 
+    /// Looks whether the sender of what is passed through is still there, which hyper does not ask. As everywhere, who
+    /// has ended its sending side counts as gone. What it sends instead is held: the head of its next request.
+    fn look_for_hangup(&mut self, context: &mut Context<'_>) {
+        let is_sending = self.state.is_unread() && !self.state.has_arrived.get();
+        if !self.state.passes.get() || is_sending || !self.held.is_empty() {
+            return;
+        }
+        let mut bytes = [0; 512];
+        let mut buf = ReadBuf::new(&mut bytes);
+        match Pin::new(&mut self.stream).poll_read(context, &mut buf) {
+            Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                self.held.extend_from_slice(buf.filled());
+                self.state.held.set(self.held());
+            }
+            Poll::Ready(_) => self.state.has_hung_up.set(true),
+            Poll::Pending => {}
+        }
+    }
+
     /// Hands on what of `held` may pass and fits.
     fn pass_held(&mut self, buf: &mut ReadBuf<'_>) {
         let length = self.take(self.held.len().min(buf.remaining()));
@@ -196,13 +247,15 @@ impl Gate {
             // An idle connection holds no memory for this.
             self.held = Vec::new();
         }
-        self.state.held.set(self.held.capacity());
+        self.state.held.set(self.held());
     }
 
     /// Reads from the stream, and leaves in `buf` what may pass; the rest is held.
     fn poll_fill(&mut self, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<Read>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buf))?;
+        let outcome = Pin::new(&mut self.stream).poll_read(context, buf);
+        self.state.held.set(self.held());
+        ready!(outcome)?;
         let came = buf.filled().get(before..).unwrap_or_default();
         if came.is_empty() {
             return Poll::Ready(Ok(Read::End));
@@ -215,7 +268,7 @@ impl Gate {
         }
         let passes = self.take(came.len());
         self.held.extend_from_slice(came.get(passes..).unwrap_or_default());
-        self.state.held.set(self.held.capacity());
+        self.state.held.set(self.held());
         buf.set_filled(before.saturating_add(passes));
         Poll::Ready(Ok(if passes > 0 { Read::Passed } else { Read::Held }))
     }
@@ -273,9 +326,11 @@ impl AsyncWrite for Gate {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper comes here only when it has written all it had.
-        self.state.is_flushed.set(true);
-        Pin::new(&mut self.stream).poll_flush(context)
+        // hyper comes here only when it has written all it had; TLS may still hold some of it.
+        let outcome = Pin::new(&mut self.stream).poll_flush(context);
+        self.state.is_flushed.set(outcome.is_ready());
+        self.look_for_hangup(context);
+        outcome
     }
 
     /// Does nothing: whoever owns the connection closes it, after a last answer where one is due.

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use encoding_rs::{Encoding, GB18030, GBK};
 
 /// A charset of the closed list: `encoding_rs` knows many more, which no notification may choose.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Charset {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charset {
+    /// UTF-8.
     Utf8,
     /// GBK, of which GB2312 is a part, or GB18030.
     Chinese(&'static Encoding),

@@ -11,7 +11,10 @@ use std::fmt;
 use aes_gcm::aead::consts::U16;
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, AesGcm, KeyInit, Nonce, Tag};
-use aws_lc_rs::cipher::{AES_128, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
+use aws_lc_rs::cipher::{
+    AES_128, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
+    UnboundCipherKey,
+};
 use aws_lc_rs::iv::FixedLength;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -82,6 +85,17 @@ impl ContentKey {
                 self.gcm(&iv.into(), bytes)
             }
         }
+    }
+
+    /// Encrypts `text` as `AES` says, for what acts as Alipay: the base64 of it.
+    pub(crate) fn encrypt(&self, text: &[u8]) -> Option<String> {
+        let mut bytes = text.to_vec();
+        let iv = EncryptionContext::Iv128(FixedLength::from([0; BLOCK]));
+        UnboundCipherKey::new(&AES_128, &self.0)
+            .and_then(PaddedBlockEncryptingKey::cbc_pkcs7)
+            .and_then(|key| key.less_safe_encrypt(&mut bytes, iv))
+            .ok()?;
+        Some(BASE64_STANDARD.encode(bytes))
     }
 
     fn cbc(&self, iv: [u8; BLOCK], mut bytes: Vec<u8>) -> Result<Vec<u8>, DoesNotFit> {
@@ -192,16 +206,19 @@ const COPY: &str = "copy the AES key (接口内容加密方式) from the console
 pub struct ContentKeys(HashMap<Box<[u8]>, ContentKey>);
 
 impl ContentKeys {
-    /// The content of `form` in clear, in its charset, if it is encrypted; nothing if it is not.
-    pub(super) fn open(&self, form: &Form, charset: Charset) -> Result<Option<String>, Rejection> {
+    /// The content of `form`, which is for `app`, in clear and in its charset, if it is encrypted; nothing if it is not.
+    pub(super) fn open(&self, app: &str, form: &Form, charset: Charset) -> Result<Option<String>, Rejection> {
         let value = |name| form.get(name).unwrap_or_default();
         let algorithm = value("encrypt_type");
         if algorithm.is_empty() {
             return Ok(None);
         }
+        if Algorithm::named(algorithm).is_none() {
+            return Err(Reason::MalformedParameter.because("encrypt_type: no cipher of the list"));
+        }
         let key = self
             .0
-            .get(value("app_id"))
+            .get(app.as_bytes())
             .ok_or_else(|| Reason::EncryptedContent.because("the app has no content_key_file"))?;
         let bytes = key.decrypt(algorithm, value("biz_content")).map_err(|_error| does_not_fit())?;
         let text = charset.decode(&bytes).map(Cow::into_owned);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
-use super::catalogue::Naming;
+use super::catalogue::{ContentPlace, Naming};
 use super::charset::Charset;
 use super::cipher::ContentKeys;
 use super::parameters;
@@ -23,8 +23,9 @@ type Parameter<'f> = (Cow<'f, str>, Cow<'f, str>);
 /// `sign`, `sign_type` and `charset` have done their work and are left behind.
 pub(super) struct Envelope<'f> {
     pub(super) notify_id: Cow<'f, str>,
-    /// The parameter that names the kind of message, and the name.
-    pub(super) naming: Naming,
+    /// The parameter that names the kind of message.
+    naming: Naming,
+    /// The name.
     pub(super) name: Cow<'f, str>,
     /// The app with whose keys it was verified, under the name of that parameter or another.
     pub(super) app: &'f str,
@@ -62,20 +63,17 @@ pub(crate) const NOTIFY_TYPE: &str = "notify_type";
 pub(crate) const NOTIFY_TIME: &str = "notify_time";
 
 impl<'f> Envelope<'f> {
-    /// Finds and decodes the parameters of a notification that is no gateway check; encrypted content is decrypted
-    /// with the app's key of `content_keys`.
-    pub(super) fn read(verified: &'f Verified, content_keys: &ContentKeys) -> Result<Self, Rejection> {
+    /// Finds and decodes the parameters of a notification that `naming` names, whose content stands at `place`, and whose
+    /// bytes are text in `charset`; encrypted content is decrypted with the app's key of `content_keys`.
+    pub(super) fn read(
+        verified: &'f Verified,
+        naming: Naming,
+        place: ContentPlace,
+        charset: Charset,
+        content_keys: &ContentKeys,
+    ) -> Result<Self, Rejection> {
         let (form, kind) = (verified.form(), verified.kind());
-        // The old partner API names no charset. Its text is taken for UTF-8 or for nothing, since GBK is guesswork.
-        let unnamed: Option<&[u8]> = if kind == Kind::Flat { Some(b"utf-8") } else { None };
-        let charset = form.get("charset").or(unnamed).ok_or_else(|| missing("charset"))?;
-        let charset =
-            Charset::named(charset).ok_or_else(|| malformed("charset", "not a charset of the list"))?;
-        let (naming, has_content) = match kind {
-            Kind::Message => (Naming::MsgMethod, true),
-            Kind::Flat => (Naming::NotifyType, form.get("biz_content").is_some()),
-            Kind::GatewayCheck => return Err(Reason::Internal.because("a gateway check is no event")),
-        };
+        let has_content = place == ContentPlace::BizContent;
         let [mut notify_id, mut msg_method, mut app_id, mut version, mut utc_timestamp, mut biz_content] =
             [const { None }; 6];
         let mut optional = [const { None }; OPTIONAL.len()];
@@ -118,7 +116,7 @@ impl<'f> Envelope<'f> {
         if kind == Kind::Message && version.is_none() {
             return Err(missing("version"));
         }
-        let decrypted = if has_content { content_keys.open(form, charset)? } else { None };
+        let decrypted = if has_content { content_keys.open(verified.app_id(), form, charset)? } else { None };
         Ok(Self {
             notify_id: notify_id.ok_or_else(|| missing("notify_id"))?,
             naming,

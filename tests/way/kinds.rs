@@ -1,34 +1,11 @@
 //! Every kind of notification reaches the app as one shape of JSON.
 
 use std::fs;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rsa::Pkcs1v15Sign;
 
 use crate::support::Way;
-use crate::support::alipay::{APP_ID, Form, Key, Notification, OTHER_APP_ID, key};
-
-/// A flat notification of this type, sent now and unsigned, with the parameters of an envelope and these. Each has a
-/// `notify_id` of its own.
-fn flat(notify_type: &str, params: &[(&str, &str)]) -> Notification {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let notify_id = format!("20240315002221031450847114{:08}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let beijing = jiff::tz::offset(8).to_datetime(jiff::Timestamp::now());
-    let time = beijing.strftime("%Y-%m-%d %H:%M:%S").to_string();
-    let envelope = [
-        ("charset", "UTF-8"),
-        ("version", "1.0"),
-        ("sign_type", "RSA2"),
-        ("notify_type", notify_type),
-        ("notify_id", &notify_id),
-        ("notify_time", &time),
-        ("app_id", APP_ID),
-    ];
-    let params = envelope.iter().chain(params);
-    Notification {
-        params: params.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect(),
-    }
-}
+use crate::support::alipay::{APP_ID, Form, Key, Notification, OTHER_APP_ID, flat, key};
 
 /// What stands before `biz_content` in the JSON of `notification`.
 fn envelope(notification: &Notification, notify_type: &str) -> String {
@@ -114,9 +91,68 @@ fn free_text_is_refused_only_where_it_can_be_read_as_a_parameter() {
     };
     way.post(&with("a&b=c&zzz=1")).is(200, "success");
     assert!(way.upstream.got().text().contains("\"subject\":\"a&b=c&zzz=1\""));
-    way.post(&with("a&total_amount=0.01")).is(400, "fail");
+    // A name that means something cannot be a parameter if it sorts after the next one.
+    let url = "https://shop.example/item?id=3&price=9";
+    let shop = [("trade_no", "1"), ("body", url), ("buyer_id", "2088"), ("seller_id", "2088")];
+    way.post(&flat("trade_status_sync", &shop).signed(Form::V1, key())).is(200, "success");
+    assert!(way.upstream.got().text().contains(url));
+    way.post(&with("a&voucher_detail_list=[]")).is(400, "fail");
+    let shop = [("trade_no", "1"), ("body", "a&buyer_email=b"), ("buyer_id", "2088")];
+    way.post(&flat("trade_status_sync", &shop).signed(Form::V1, key())).is(400, "fail");
     way.upstream.got_nothing();
+    assert_eq!(way.count("ambiguous_parameters"), 2);
+}
+
+#[test]
+fn the_json_of_a_flat_notification_may_hold_addresses() {
+    let way = Way::start();
+    let content = r#"{"notify_context":{"trigger":"https://x.example/cb?a=1&b=2"}}"#;
+    for kind in ["open_app_auth_notify", "nobody_knows"] {
+        way.post(&flat(kind, &[("biz_content", content)]).signed(Form::V1, key())).is(200, "success");
+        assert!(way.upstream.got().text().contains(content));
+    }
+    let injected = r#"{"a":"&notify_type=trade_status_sync&b="}"#;
+    let injected = flat("open_app_auth_notify", &[("biz_content", injected)]);
+    way.post(&injected.signed(Form::V1, key())).is(400, "fail");
     assert_eq!(way.count("ambiguous_parameters"), 1);
+}
+
+#[test]
+fn json_in_a_parameter_is_free_text_and_an_id_is_not() {
+    let way = Way::start();
+    let with =
+        |name, value| flat("trade_status_sync", &[("trade_no", "1"), (name, value)]).signed(Form::V1, key());
+    let vouchers = r#"[{"name":"满10&减=5&zzz=1","amount":"5.00"}]"#;
+    way.post(&with("voucher_detail_list", vouchers)).is(200, "success");
+    assert!(way.upstream.got().text().contains(vouchers));
+    way.post(&with("voucher_detail_list", r#"[{"name":"&zzz=1"}]&zzz=2"#)).is(200, "success");
+    assert_eq!(way.upstream.got().header("alipay-schema"), Some("mismatch"));
+    // Cut at the `&`, an id is another id.
+    way.post(&with("out_trade_no", "SHOP17&zzz=1")).is(400, "fail");
+    assert_eq!(way.count("ambiguous_parameters"), 1);
+}
+
+#[test]
+fn where_the_content_stands_is_the_kinds_to_say() {
+    let way = Way::start();
+    let trade = flat("trade_status_sync", &[("trade_no", "1"), ("biz_content", r#"{"trade_no":"2"}"#)]);
+    way.post(&trade.signed(Form::V1, key())).is(200, "success");
+    let content = r#""biz_content":{"trade_no":"1","biz_content":"{\"trade_no\":\"2\"}"}}"#;
+    let got = way.upstream.got();
+    assert!(got.text().ends_with(content), "{}", got.text());
+    let authorisation = flat("open_app_auth_notify", &[("status", "execute_auth")]);
+    way.post(&authorisation.signed(Form::V1, key())).is(400, "fail");
+    assert_eq!(way.count("missing_parameter"), 1);
+    way.upstream.got_nothing();
+    // What no file describes has it where it is.
+    for (params, content) in [
+        (&[("a", "1")][..], r#""biz_content":{"a":"1"}}"#),
+        (&[("a", "1"), ("biz_content", r#"{"b":2}"#)][..], r#""biz_content":{"b":2},"extra":{"a":"1"}}"#),
+    ] {
+        way.post(&flat("nobody_knows", params).signed(Form::V1, key())).is(200, "success");
+        let got = way.upstream.got();
+        assert!(got.text().ends_with(content), "{}", got.text());
+    }
 }
 
 #[test]
@@ -193,8 +229,15 @@ fn the_old_partner_api_is_for_the_seller_where_its_hash_is_allowed() {
     way.post(&old("RSA2").set("seller_id", OTHER_APP_ID).signed(Form::V1, key())).is(403, "fail");
     way.post(&old("RSA2").without("seller_id").signed(Form::V1, key())).is(400, "fail");
     // Bytes that are no UTF-8 are not guessed at.
-    way.post(&old("RSA2").set("subject", b"\xc8\xcb").signed(Form::V1, key())).is(400, "fail");
+    let in_gbk = old("RSA2").set("subject", b"\xc8\xcb").signed(Form::V1, key());
+    way.post(&in_gbk).is(400, "fail");
     assert_eq!(way.count("malformed_text"), 1);
+    let way = Way::with(&[("apps", "charset = \"GBK\"")]);
+    way.post(&in_gbk).is(200, "success");
+    assert!(way.upstream.got().text().contains("\"subject\":\"人\""));
+    // What names its charset is read in that.
+    way.post(&flat("trade_status_sync", &[("subject", "人")]).signed(Form::V1, key())).is(200, "success");
+    assert!(way.upstream.got().text().contains("\"subject\":\"人\""));
 }
 
 /// The signature over `text` by RSA with SHA-1.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::alipay::{CONTENT, Form, Notification};
+use crate::support::alipay::{APP_ID, CONTENT, Form, Notification, flat, key};
 use crate::support::client::Client;
 use crate::support::process::{Running, command, output};
 use crate::support::upstream::Act;
@@ -63,6 +63,25 @@ fn each_notification_is_one_line_of_the_log_with_names_and_no_values() {
 }
 
 #[test]
+fn the_line_of_a_flat_notification_says_its_type_and_its_app() {
+    let mut running = Running::start(&[]);
+    let id = "a".repeat(128);
+    let trade = flat("trade_status_sync", &[("trade_no", "1")]).set("notify_id", &id);
+    running.connect().post(&trade.signed(Form::V1, key()).body()).is(200, "success");
+    let line = running.line("notification");
+    assert_eq!((&line["msg_method"], &line["app_id"]), (&"trade_status_sync".into(), &APP_ID.into()));
+    assert_eq!(line["notify_id"], id);
+
+    let of_a_seller = flat("trade_status_sync", &[("seller_id", APP_ID)]);
+    let of_a_seller = of_a_seller.without("app_id").without("version").without("charset");
+    running.connect().post(&of_a_seller.signed(Form::V1, key()).body()).is(200, "success");
+    let line = running.line("notification");
+    assert_eq!((&line["msg_method"], &line["app_id"]), (&"trade_status_sync".into(), &APP_ID.into()));
+    running.signal("TERM");
+    assert!(running.end().0.success());
+}
+
+#[test]
 fn nothing_of_the_content_reaches_the_log() {
     let running = Running::start(&[("log", "level = \"trace\"")]);
     let contents = [
@@ -73,7 +92,7 @@ fn nothing_of_the_content_reaches_the_log() {
     for content in contents {
         for form in [Form::V1, Form::V2] {
             let genuine = Notification::unsigned().set("biz_content", content).set("memo", "人脸核验");
-            let signed = genuine.signed(form, crate::support::alipay::key());
+            let signed = genuine.signed(form, key());
             drop(running.connect().post(&signed.body()));
             drop(running.connect().post(&signed.clone().set("memo", "人脸核验!").body()));
             drop(running.connect().post(&signed.without("version").body()));
@@ -207,16 +226,6 @@ fn the_demo_goes_as_it_says() {
         assert!(out.contains(line), "{line} in {out}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
-}
-
-#[test]
-fn a_hangup_changes_nothing() {
-    let mut running = Running::start(&[]);
-    running.signal("HUP");
-    assert_eq!(running.line("signal")["signal"], "SIGHUP");
-    running.connect().post(&Notification::genuine(Form::V1).body()).is(200, "success");
-    running.signal("TERM");
-    assert!(running.end().0.success());
 }
 
 #[test]

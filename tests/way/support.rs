@@ -1,6 +1,7 @@
 //! What the tests stand on: a server on free ports, an upstream that does as it is told, a raw client, and Alipay.
 
 pub(crate) mod alipay;
+pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod process;
 pub(crate) mod upstream;
@@ -124,7 +125,7 @@ impl Drop for Way {
     }
 }
 
-fn config(url: &str, settings: &[(&str, &str)]) -> String {
+pub(crate) fn config(url: &str, settings: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (table, given) in [
         ("server", "listen = \"127.0.0.1:0\""),
@@ -134,7 +135,9 @@ fn config(url: &str, settings: &[(&str, &str)]) -> String {
         ("translate", ""),
         ("ledger", ""),
         ("ack", ""),
+        ("passthrough", ""),
         ("log", ""),
+        ("telemetry", ""),
     ] {
         writeln!(text, "[{table}]\n{given}").unwrap();
         for line in lines(settings, table) {

@@ -6,13 +6,16 @@ One JSON request a line on stdin, one JSON answer a line on stdout; tests/intero
   {"do":"verify","form":"v1|v2","charset":"utf-8|gbk|…","body":"…","public_key_file":"…"}     -> {"accepted":true|false}
 """
 
-import json
 import sys
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import rsa
 from alipay.aop.api.util.SignatureUtils import get_sign_content, sign_with_rsa2, verify_with_rsa
 from alipay.aop.api.util.WebUtils import url_encode
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from lines import serve
 
 
 def answer(request):
@@ -50,14 +53,4 @@ def read(path):
         return file.read().strip()
 
 
-def main():
-    sys.stdin.reconfigure(encoding="utf-8")
-    for line in sys.stdin:
-        try:
-            reply = answer(json.loads(line))
-        except Exception as error:  # The other end shows whatever went wrong.
-            reply = {"error": f"alipay-sdk-python: {type(error).__name__}: {error}"}
-        print(json.dumps(reply), flush=True)
-
-
-main()
+serve("alipay-sdk-python", answer)

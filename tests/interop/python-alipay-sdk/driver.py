@@ -6,13 +6,16 @@ One JSON request a line on stdin, one JSON answer a line on stdout; tests/intero
   {"do":"verify","charset":"utf-8","body":"…","public_key_file":"…"}                 -> {"accepted":true|false}
 """
 
-import json
 import sys
 from functools import cache
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 from alipay import AliPay, DCAliPay
 from Cryptodome.PublicKey import RSA
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from lines import serve
 
 
 def answer(request):
@@ -60,14 +63,4 @@ def read(path):
         return file.read()
 
 
-def main():
-    sys.stdin.reconfigure(encoding="utf-8")
-    for line in sys.stdin:
-        try:
-            reply = answer(json.loads(line))
-        except Exception as error:  # The other end shows whatever went wrong.
-            reply = {"error": f"python-alipay-sdk: {type(error).__name__}: {error}"}
-        print(json.dumps(reply), flush=True)
-
-
-main()
+serve("python-alipay-sdk", answer)

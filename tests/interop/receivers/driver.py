@@ -7,12 +7,15 @@ One JSON request a line on stdin, one JSON answer a line on stdout; tests/intero
   {"do":"webhook","headers":{…},"body":"…","secret":"…"}   -> {"accepted":true|false}
 """
 
-import json
 import sys
 from datetime import datetime
+from pathlib import Path
 
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from standardwebhooks import Webhook, WebhookVerificationError
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from lines import serve
 
 
 def answer(request):
@@ -43,14 +46,4 @@ def verify(headers, body, secret, **_):
         return False
 
 
-def main():
-    sys.stdin.reconfigure(encoding="utf-8")
-    for line in sys.stdin:
-        try:
-            reply = answer(json.loads(line))
-        except Exception as error:  # The other end shows whatever went wrong.
-            reply = {"error": f"receivers: {type(error).__name__}: {error}"}
-        print(json.dumps(reply), flush=True)
-
-
-main()
+serve("receivers", answer)

@@ -70,6 +70,12 @@ pub(crate) fn foreign_key() -> &'static Key {
     &KEY
 }
 
+/// A key that is configured where a test says so.
+pub(crate) fn third_key() -> &'static Key {
+    static KEY: LazyLock<Key> = LazyLock::new(Key::generate);
+    &KEY
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     V1,
@@ -82,6 +88,28 @@ pub(crate) const CONTENT: &str = r#"{"mini_app_id":"2021098756789043","certify_r
 #[derive(Debug, Clone)]
 pub(crate) struct Notification {
     pub(crate) params: Vec<(String, Vec<u8>)>,
+}
+
+/// A flat notification of this type, sent now and unsigned, with the parameters of an envelope and these. Each has a
+/// `notify_id` of its own.
+pub(crate) fn flat(notify_type: &str, params: &[(&str, &str)]) -> Notification {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let notify_id = format!("20240315002221031450847114{:08}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let beijing = jiff::tz::offset(8).to_datetime(jiff::Timestamp::now());
+    let time = beijing.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let envelope = [
+        ("charset", "UTF-8"),
+        ("version", "1.0"),
+        ("sign_type", "RSA2"),
+        ("notify_type", notify_type),
+        ("notify_id", &notify_id),
+        ("notify_time", &time),
+        ("app_id", APP_ID),
+    ];
+    let params = envelope.iter().chain(params);
+    Notification {
+        params: params.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect(),
+    }
 }
 
 impl Notification {
