@@ -16,7 +16,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages promtool lint flood timing tls-scan messages fmt deny fuzz fuzz-smoke build man clean
+.PHONY: help demo test test-deps packages promtool lint flood ledger timing tls-scan messages fmt deny fuzz fuzz-smoke build man clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ flood: build ## the release binary under floods at full size, and the table of w
 	@[ "$$(ulimit -n)" -ge 11000 ] || ulimit -n 11000; \
 		FLOOD_PERCENT=100 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
 		$(CARGO) test --locked --test flood -- --nocapture
+
+ledger: ## what a million records of the ledger cost, in memory and in a file
+	LEDGER_ENTRIES=1000000 $(CARGO) test --release --locked --lib ledger::tests::figures -- --nocapture --test-threads 1
 
 timing: build ## how long the release binary takes for each 403, interleaved on one connection
 	TIMING_ROUNDS=20000 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \

@@ -7,6 +7,7 @@ use hyper::{Response, StatusCode};
 
 use crate::confirm::Confirmation;
 use crate::deliver::Delivery;
+use crate::ledger::Accepted;
 use crate::rejection::{Answer, Reason, Rejection};
 
 /// What a request came to that was not refused: the proof of it.
@@ -14,14 +15,17 @@ use crate::rejection::{Answer, Reason, Rejection};
 pub enum Outcome {
     /// The upstream accepted the notification.
     Delivered(Delivery),
+    /// The upstream accepted it earlier, or for a request that came before this one.
+    Repeated(Accepted),
     /// The request was a gateway check, and can be answered as one.
     Confirmed(Confirmation),
 }
 
-/// The answer to a request. `success` needs a [`Delivery`], which only an accepting upstream gives.
+/// The answer to a request. `success` needs a [`Delivery`], which only an accepting upstream gives, or the ledger's word that
+/// there was one.
 pub fn ack(outcome: &Result<Outcome, Rejection>, failure_status: StatusCode) -> Response<Full<Bytes>> {
     match outcome {
-        Ok(Outcome::Delivered(_)) => answer(StatusCode::OK, "success"),
+        Ok(Outcome::Delivered(_) | Outcome::Repeated(_)) => answer(StatusCode::OK, "success"),
         Ok(Outcome::Confirmed(confirmation)) => {
             respond(StatusCode::OK, confirmation.content_type().clone(), confirmation.body().clone())
         }

@@ -9,6 +9,7 @@ mod files;
 mod finding;
 mod hmac;
 mod known;
+mod ledger;
 mod messages;
 mod reader;
 mod routes;
@@ -33,6 +34,7 @@ use toml::de::DeTable;
 use tracing::Level;
 
 use crate::confirm::Answers;
+use crate::ledger::Terms;
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
 use crate::translate::charset::Charset;
@@ -49,6 +51,7 @@ pub use files::NamedFiles;
 pub(crate) use finding::Printable;
 pub use finding::{ConfigErrors, Finding, Place};
 pub use known::{KEYS, LISTS};
+pub use ledger::{Ledger, LedgerStore, OnStoreError};
 use reader::Reader;
 pub use routes::{Pattern, Route};
 use source::Source;
@@ -80,6 +83,8 @@ pub struct Config {
     pub translate: Translate,
     /// All messages that are known, those of `translate.messages` among them.
     pub catalogue: Catalogue,
+    /// `[ledger]`: what is remembered of notifications.
+    pub ledger: Ledger,
     /// `ack.failure_status`: the status of a `fail` that answers a genuine notification.
     pub failure_status: StatusCode,
     /// `passthrough.enabled`: whether what is no notification goes to the app as it came.
@@ -225,6 +230,17 @@ impl Config {
         }
         config.warnings = reader.finish()?;
         Ok(config)
+    }
+
+    /// What holds in the ledger for a notification that comes now.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            retain: self.ledger.retain,
+            on_store_error: self.ledger.on_store_error,
+            patience: self.upstream.timeout,
+            store_patience: ledger::store_patience(self.upstream.timeout),
+            max_waiting: self.upstream.max_in_flight,
+        }
     }
 
     /// The files that it was made of.

@@ -22,6 +22,7 @@ use self::route::Targets;
 pub use self::slot::InFlight;
 use self::trace::TraceContext;
 use crate::config;
+use crate::ledger::Sighting;
 use crate::rejection::{Reason, Rejection};
 use crate::translate::Event;
 
@@ -36,6 +37,11 @@ impl Delivery {
     /// The status with which the upstream accepted it.
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(status: StatusCode) -> Self {
+        Self { status }
     }
 }
 
@@ -71,10 +77,11 @@ impl Upstream {
     }
 
     /// Delivers `event` once, signed as of `now` where there is a secret for it. Anything but a status in
-    /// `upstream.accept` within `upstream.timeout` is a rejection.
+    /// `upstream.accept` within `upstream.timeout` is a rejection. The upstream is told which delivery the ledger says it is.
     pub async fn deliver(
         &self,
         event: &Event,
+        sighting: Option<Sighting>,
         trace: &TraceContext,
         now: SystemTime,
         exchange: &mut Exchange,
@@ -82,7 +89,7 @@ impl Upstream {
         let _slot =
             self.in_flight.enter(format::held(event, self.config.format), self.config.max_in_flight)?;
         let target = self.targets.of(event.msg_method());
-        let request = request::build(event, trace, target, &self.config, now)?;
+        let request = request::build(event, sighting, trace, target, &self.config, now)?;
         let start = Instant::now();
         let outcome = timeout(self.config.timeout, target.pool.send(request, &mut exchange.resent)).await;
         exchange.time = start.elapsed();

@@ -16,13 +16,14 @@ use crate::confirm::confirm;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Idle, Upstream};
 use crate::diagnose::watch::Watch;
+use crate::ledger::Ledger;
 use crate::passthrough::Passthrough;
 use crate::receive::{is_served, receive};
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
 use crate::telemetry::metrics::{Methods, Metrics};
 use crate::telemetry::{Line, Telemetry};
-use crate::translate::Translator;
+use crate::translate::{Event, Translator};
 use crate::verify::kind::Kind;
 use crate::verify::verify;
 
@@ -46,6 +47,8 @@ pub struct Shared {
 pub struct Lasting {
     /// The idle connections to the upstreams.
     pub idle: Idle,
+    /// What became of each notification.
+    pub ledger: Arc<Ledger>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// Where some of what is refused is diagnosed.
@@ -58,6 +61,13 @@ pub struct Gateway {
     upstream: Upstream,
     passthrough: Option<Passthrough>,
     telemetry: Telemetry,
+}
+
+impl Shared {
+    /// Forgets in the ledger what need not be known any more.
+    pub(crate) fn sweep(&self) {
+        self.lasting.ledger.sweep(now(), self.config.terms());
+    }
 }
 
 impl Gateway {
@@ -104,13 +114,12 @@ impl Gateway {
         response
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
     async fn forward<B>(&self, request: Request<B>, line: &mut Line) -> Result<Outcome, Rejection>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let Shared { config, translator, .. } = &*self.shared;
+        let Shared { config, translator, lasting: Lasting { ledger, .. }, .. } = &*self.shared;
         let trace = self.telemetry.enter(TraceContext::of(request.headers()));
         line.traced(&trace);
         if self.passthrough.is_some() && !is_served(request.uri(), &config.server.paths) {
@@ -118,7 +127,7 @@ impl Gateway {
         }
         let received = receive(request, &config.server.paths, &config.limits).await?;
         line.received(&received);
-        let now = SystemTime::now();
+        let now = now();
         let verified = verify(received, &config.keyring, &config.policy, now)?;
         line.verified(&verified);
         if verified.kind() == Kind::GatewayCheck {
@@ -126,7 +135,11 @@ impl Gateway {
         }
         let event = translator.translate(verified)?;
         line.translated(&event);
-        self.upstream.deliver(&event, &trace, now, &mut line.exchange).await.map(Outcome::Delivered)
+        let Line { sighting, exchange, .. } = line;
+        let deliver = async |event: &Event, sighting| {
+            self.upstream.deliver(event, sighting, &trace, now, exchange).await
+        };
+        ledger.once(event, config.terms(), now, sighting, deliver).await
     }
 
     /// Has some of what is refused looked at, on another thread.
@@ -144,4 +157,9 @@ impl Gateway {
         self.telemetry.record(&Line::new(Instant::now(), peer), &Err(rejection.into()));
         self.shared.config.failure_status
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }

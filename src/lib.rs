@@ -16,6 +16,7 @@ pub mod receive;
 pub mod verify;
 pub mod confirm;
 pub mod translate;
+pub mod ledger;
 pub mod deliver;
 pub mod ack;
 pub mod rejection;

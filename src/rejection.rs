@@ -161,6 +161,13 @@ reasons! {
     SchemaMismatch => "schema_mismatch", Operator, Answer::Retry;
     /// The kind of message is not in the catalogue, and `translate.unknown_methods` is `fail`.
     UnknownMethod => "unknown_method", Operator, Answer::Retry;
+    // The ledger.
+    /// It is being delivered already, and what that comes to was not known within `upstream.timeout`.
+    InFlight => "in_flight", Upstream, Answer::Retry;
+    /// Another replica is delivering it.
+    InFlightElsewhere => "in_flight_elsewhere", Upstream, Answer::Retry;
+    /// The ledger could not be asked or written, and `ledger.on_store_error` is `fail`.
+    LedgerOutOfReach => "ledger_out_of_reach", Operator, Answer::Retry;
     // The delivery.
     /// More deliveries at once than `upstream.max_in_flight`, or than the memory set aside for them holds.
     TooManyInFlight => "too_many_in_flight", Upstream, Answer::Retry;

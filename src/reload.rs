@@ -19,7 +19,7 @@ use tokio::time::{Instant, interval_at};
 use tracing::{error, info, warn};
 
 use self::watch::Watch;
-use crate::config::{self, Config, ConfigErrors, Finding, NamedFiles, UpstreamUrl};
+use crate::config::{self, Config, ConfigErrors, Finding, LedgerStore, NamedFiles, UpstreamUrl};
 use crate::deliver::{Idle, InFlight, Upstream};
 use crate::gateway::{Lasting, Shared};
 use crate::limits::raise_file_limit;
@@ -50,6 +50,8 @@ pub struct Reload {
     bound: [SocketAddr; 2],
     /// Where spans go since the start.
     collector: Option<UpstreamUrl>,
+    /// Where the ledger is kept since the start.
+    store: LedgerStore,
     /// The files that were refused last, so that they are not complained about twice.
     refused: Option<NamedFiles>,
 }
@@ -82,7 +84,8 @@ impl Reload {
         let shared = latest.load();
         let bound = [shared.config.server.listen, shared.config.admin.listen];
         let collector = shared.config.telemetry.otlp_endpoint.clone();
-        Self { origin, latest, bound, collector, refused: None }
+        let store = shared.config.ledger.store.clone();
+        Self { origin, latest, bound, collector, store, refused: None }
     }
 
     /// Reloads whenever a file changes or it is `asked` to, until nobody can ask any more. Once a day it tells of
@@ -209,7 +212,8 @@ impl Reload {
         let changed = listeners.iter().filter(|(_, bound, now)| bound != now).map(|(key, ..)| *key);
         let collector =
             (self.collector != config.telemetry.otlp_endpoint).then_some("telemetry.otlp_endpoint");
-        let keys = changed.chain(collector).collect::<Vec<_>>().join(", ");
+        let store = self.store.changed(&config.ledger.store);
+        let keys = changed.chain(store).chain(collector).collect::<Vec<_>>().join(", ");
         (!keys.is_empty()).then_some(keys)
     }
 }

@@ -37,6 +37,7 @@ use crate::config::{self, Config};
 use crate::deliver::Idle;
 use crate::diagnose::watch::Watch;
 use crate::gateway::{Gateway, Lasting, Shared};
+use crate::ledger::Ledger;
 use crate::rejection::Reason;
 use crate::reload::{self, Origin, Reload};
 use crate::telemetry::Telemetry;
@@ -51,6 +52,8 @@ const SCRATCH: usize = 16 * 1024;
 const BACKLOG: i32 = 4096;
 /// How long accepting rests when the process is out of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// How often the ledger is swept.
+const SWEEP: Duration = Duration::from_mins(1);
 /// How long what is answered `fail` at the very end may take to be written.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long the collector may take for the last spans, once all else has ended.
@@ -137,7 +140,9 @@ impl Server {
         let collector = config.telemetry.otlp_endpoint.clone();
         let watch = Arc::new(Watch::start()?);
         let (spans, exporter) = collector.map(|url| spans::spans(url, &metrics)).unzip();
-        let shared = reload::set_up(config, Lasting { idle: Idle::new(workers), metrics, watch })?;
+        let ledger = Arc::new(Ledger::open(&config.ledger, metrics.ledger())?);
+        let lasting = Lasting { idle: Idle::new(workers), ledger, metrics, watch };
+        let shared = reload::set_up(config, lasting)?;
         Ok(Self {
             public: bind("server.listen", server)?,
             admin: bind("admin.listen", admin)?,
@@ -170,6 +175,7 @@ impl Server {
         run(async {
             let admin = tokio::net::TcpListener::from_std(self.admin)?;
             tokio::task::spawn_local(admin::serve(admin, Arc::clone(&self.latest), phases.clone()));
+            tokio::task::spawn_local(sweep(Arc::clone(&self.latest)));
             let exporter =
                 self.exporter.map(|exporter| tokio::task::spawn_local(exporter.run(phases.clone())));
             // Asked once before a connection is accepted, so that what it waits for is heard from the start.
@@ -210,6 +216,14 @@ impl Server {
             }
             Ok(())
         })
+    }
+}
+
+/// Sweeps the ledger for as long as it is polled, by what is configured at the time.
+async fn sweep(latest: Arc<ArcSwap<Shared>>) {
+    loop {
+        sleep(SWEEP).await;
+        latest.load().sweep();
     }
 }
 

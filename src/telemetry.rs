@@ -3,6 +3,7 @@
 //! Names of parameters may be logged, values not, but for the ids whose grammar leaves nothing to hide in. Labels
 //! of metrics come from closed lists only.
 
+mod ledger;
 pub mod log;
 pub mod metrics;
 mod process;
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::deliver::Exchange;
 use crate::deliver::trace::TraceContext;
 use crate::diagnose::watch::Patient;
+use crate::ledger::Sighting;
 use crate::receive::Received;
 use crate::rejection::{Answer, Evidence, Reason, Rejection, Severity};
 use crate::translate::Event;
@@ -41,6 +43,8 @@ pub struct Line {
     schema: Option<&'static str>,
     violations: Option<String>,
     trace: Option<TraceContext>,
+    /// What the ledger says of the delivery.
+    pub sighting: Option<Sighting>,
     /// What the delivery saw of the upstream.
     pub exchange: Exchange,
 }
@@ -60,6 +64,7 @@ impl Line {
             schema: None,
             violations: None,
             trace: None,
+            sighting: None,
             exchange: Exchange::default(),
         }
     }
@@ -85,6 +90,11 @@ impl Line {
     /// Notes the trace that the request belongs to.
     pub fn traced(&mut self, trace: &TraceContext) {
         self.trace = Some(trace.clone());
+    }
+
+    /// Whether the last delivery of a notification failed: it is lost unless somebody acts.
+    fn is_loss(&self) -> bool {
+        self.sighting.is_some_and(Sighting::is_loss)
     }
 
     /// What is told to whoever diagnoses what was refused.
@@ -157,6 +167,9 @@ impl Telemetry {
         if let Some(form) = line.form {
             self.metrics.signature_form(form);
         }
+        if line.is_loss() {
+            self.metrics.last_attempt_failed();
+        }
         if !line.exchange.time.is_zero() {
             self.metrics.upstream_took(line.exchange.time);
         }
@@ -174,17 +187,19 @@ impl Telemetry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Delivered,
+    Repeated,
     Confirmed,
     Stopped(Reason),
 }
 
 impl Verdict {
     /// How many there are.
-    pub(crate) const COUNT: usize = Reason::ALL.len().saturating_add(2);
+    pub(crate) const COUNT: usize = Reason::ALL.len().saturating_add(3);
 
     pub(crate) fn of(outcome: &Result<Outcome, Rejection>) -> Self {
         match outcome {
             Ok(Outcome::Delivered(_)) => Self::Delivered,
+            Ok(Outcome::Repeated(_)) => Self::Repeated,
             Ok(Outcome::Confirmed(_)) => Self::Confirmed,
             Err(rejection) => Self::Stopped(rejection.reason()),
         }
@@ -194,8 +209,9 @@ impl Verdict {
     pub(crate) fn index(self) -> usize {
         match self {
             Self::Delivered => 0,
-            Self::Confirmed => 1,
-            Self::Stopped(reason) => reason.index().saturating_add(2),
+            Self::Repeated => 1,
+            Self::Confirmed => 2,
+            Self::Stopped(reason) => reason.index().saturating_add(3),
         }
     }
 
@@ -203,6 +219,7 @@ impl Verdict {
     pub(crate) fn outcome(self) -> &'static str {
         match self {
             Self::Delivered => "accepted",
+            Self::Repeated => "repeated",
             Self::Confirmed => "confirmed",
             Self::Stopped(reason) => match reason.rule().answer {
                 Answer::Status(_) => "refused",
@@ -215,7 +232,7 @@ impl Verdict {
     /// The label `reason` of log and metrics, where there is one.
     pub(crate) fn reason(self) -> Option<&'static str> {
         match self {
-            Self::Delivered | Self::Confirmed => None,
+            Self::Delivered | Self::Repeated | Self::Confirmed => None,
             Self::Stopped(reason) => Some(reason.rule().label),
         }
     }
@@ -223,7 +240,7 @@ impl Verdict {
     /// Who has to act.
     pub(crate) fn severity(self) -> Severity {
         match self {
-            Self::Delivered | Self::Confirmed => Severity::Sender,
+            Self::Delivered | Self::Repeated | Self::Confirmed => Severity::Sender,
             Self::Stopped(reason) => reason.rule().severity,
         }
     }

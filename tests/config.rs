@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alipay_sidecar::config::{
-    Config, ConfigErrors, Format, KEYS, KeySource, LISTS, LogFormat, OnMismatch, UnknownMethods,
+    Config, ConfigErrors, Format, KEYS, KeySource, LISTS, LedgerStore, LogFormat, OnMismatch, OnStoreError,
+    UnknownMethods,
 };
 use alipay_sidecar::verify::SignedForm;
 use hyper::StatusCode;

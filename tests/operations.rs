@@ -29,13 +29,6 @@ const OPERATOR: &str = "k8s/monitoring/prometheusrule.yaml";
 const TESTS: &str = "tests/monitoring/alerts.yaml";
 const DASHBOARD: &str = "k8s/monitoring/dashboard.json";
 
-/// Metrics of the contract that belong to the ledger: their alerts and their rows may be there before them.
-const CONTRACT: &[(&str, &str)] = &[
-    ("alipay_sidecar_last_attempts_failed_total", "counter"),
-    ("alipay_sidecar_ledger_errors_total", "counter"),
-    ("alipay_sidecar_waiting_for_retry", "gauge"),
-];
-
 fn root(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -60,13 +53,12 @@ fn metrics() -> String {
     metrics.text().unwrap()
 }
 
-/// Names and types of all metrics of the code, and of the contract.
+/// Names and types of all metrics.
 fn known() -> BTreeMap<String, String> {
     let text = metrics();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
-    let known: BTreeMap<_, _> =
-        types.chain(CONTRACT.iter().copied()).map(|(name, kind)| (name.into(), kind.into())).collect();
-    assert!(known.len() > CONTRACT.len());
+    let known: BTreeMap<_, _> = types.map(|(name, kind)| (name.into(), kind.into())).collect();
+    assert!(known.len() > 15);
     known
 }
 
@@ -106,7 +98,8 @@ fn promtool_finds_the_rules_sound_and_each_alert_fires_when_it_should_and_only_t
         }
     }
     let quiet = tests.matches("exp_alerts: []").count();
-    assert_eq!((quiet, tests.matches("exp_labels:").count()), (alerts.len(), alerts.len()));
+    assert_eq!(quiet, alerts.len());
+    assert!(tests.matches("exp_labels:").count() >= alerts.len(), "each alert fires in one test at least");
 }
 
 #[test]

@@ -46,9 +46,10 @@ impl Wire {
                 thread::spawn(move || accept(stream.unwrap(), &record));
             }
         });
+        // Without a ledger, so that each `success` is one delivery.
         let config = format!(
             "server.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nupstream.url = \"{url}\"\nverify.max_age \
-             = \"0s\"\n[[apps]]\napp_id = \"{}\"\nalipay_public_keys = [\"{}\"]\n",
+             = \"0s\"\nledger.store = \"off\"\n[[apps]]\napp_id = \"{}\"\nalipay_public_keys = [\"{}\"]\n",
             super::APP_ID,
             BASE64_STANDARD.encode(super::test_spki()),
         );

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::finding::{Finding, Place};
 use super::reader::{Problem, Reader};
 use super::source::{Source, quote};
-use super::{Config, UpstreamUrl};
+use super::{Config, LedgerStore, UpstreamUrl};
 use crate::passthrough::closed::Closed;
 use crate::verify::SignedForm;
 
@@ -72,6 +72,12 @@ pub(super) fn check(reader: &mut Reader<'_>, config: &Config) {
             reader.warn(place, "verify.max_age", problem);
         }
         Some(_) => {}
+    }
+    if config.ledger.store != LedgerStore::Off && config.ledger.retain < ALL_DELIVERIES {
+        let what =
+            "is short: what became of a notification is forgotten while Alipay may still deliver it again";
+        let problem = Problem::new(what, "write at least \"25h\": Alipay delivers again for that long");
+        reader.warn(reader.place("ledger", "retain"), "ledger.retain", problem);
     }
 }
 

@@ -13,7 +13,7 @@ use super::reader::{Problem, Reader};
 use super::upstream::{self, Format, Upstream, UpstreamUrl};
 use super::{
     Admin, Config, Log, LogFormat, OnMismatch, Server, Telemetry, Translate, UnknownMethods, apps, hmac,
-    messages, routes, telemetry, tls, value,
+    ledger, messages, routes, telemetry, tls, value,
 };
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
@@ -35,6 +35,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>, file: Arc<str>)
     let of_app = |app: &apps::App| app.app_id.clone();
     let content_keys = apps.iter().filter_map(|app| Some((of_app(app), app.content_key.clone()?))).collect();
     let answers = apps.iter().filter_map(|app| Some((of_app(app), app.answer.clone()?))).collect();
+    let ledger = ledger::read(reader, folder);
     let failure_status = read_failure_status(reader);
     let passthrough = reader.section("passthrough").boolean("enabled", false);
     let log = read_log(reader);
@@ -53,6 +54,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>, file: Arc<str>)
         limits,
         translate,
         catalogue,
+        ledger,
         failure_status,
         passthrough,
         log,

@@ -11,12 +11,14 @@ use super::format;
 use super::route::Target;
 use super::trace::TraceContext;
 use crate::config;
+use crate::ledger::Sighting;
 use crate::rejection::{Reason, Rejection};
 use crate::translate::Event;
 
 const NOTIFY_ID: HeaderName = HeaderName::from_static("alipay-notify-id");
 const MSG_METHOD: HeaderName = HeaderName::from_static("alipay-msg-method");
 const APP_ID: HeaderName = HeaderName::from_static("alipay-app-id");
+const ATTEMPT: HeaderName = HeaderName::from_static("alipay-attempt");
 const FORM: HeaderName = HeaderName::from_static("alipay-form");
 const SCHEMA: HeaderName = HeaderName::from_static("alipay-schema");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -29,6 +31,7 @@ const HEADERS: usize = 24;
 /// The request that brings `event` to `target`, signed as of `now` where the configuration has a secret for it.
 pub(super) fn build(
     event: &Event,
+    sighting: Option<Sighting>,
     trace: &TraceContext,
     target: &Target,
     config: &config::Upstream,
@@ -40,6 +43,9 @@ pub(super) fn build(
     headers.insert(NOTIFY_ID, value(event.notify_id())?);
     headers.insert(MSG_METHOD, value(event.msg_method())?);
     headers.insert(APP_ID, value(event.app_id())?);
+    if let Some(sighting) = sighting {
+        headers.insert(ATTEMPT, HeaderValue::from(u16::from(sighting.attempt())));
+    }
     headers.insert(FORM, HeaderValue::from_static(event.signed_form().label()));
     headers.insert(SCHEMA, HeaderValue::from_static(event.schema().label()));
     headers.insert(IDEMPOTENCY_KEY, value(&format!("\"{}\"", event.notify_id()))?);

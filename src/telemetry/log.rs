@@ -26,6 +26,7 @@ pub use self::writer::flush;
 use super::{Line, Verdict, milliseconds};
 use crate::ack::Outcome;
 use crate::config::{self, LogFormat};
+use crate::ledger::Sighting;
 use crate::passthrough::Ending;
 use crate::rejection::{Rejection, Severity};
 use crate::verify::SignedForm;
@@ -97,6 +98,7 @@ where
 pub(super) fn notification(line: &Line, outcome: &Result<Outcome, Rejection>, handling: Duration) {
     let verdict = Verdict::of(outcome);
     let cause = outcome.as_ref().err().and_then(Rejection::cause);
+    let next = line.sighting.filter(|_| outcome.is_err()).and_then(Sighting::next);
     macro_rules! write_line {
         ($level:ident) => {{
             $level!(
@@ -109,6 +111,9 @@ pub(super) fn notification(line: &Line, outcome: &Result<Outcome, Rejection>, ha
                 msg_method = line.msg_method,
                 form = line.form.map(SignedForm::label),
                 schema = line.schema,
+                attempt = line.sighting.map(Sighting::attempt),
+                next_attempt_at = next.map(|next| next.to_string()),
+                last_attempt = line.is_loss().then_some(true),
                 violations = line.violations,
                 upstream_status = line.exchange.status.map(|status| status.as_u16()),
                 upstream_ms = (!line.exchange.time.is_zero()).then(|| milliseconds(line.exchange.time)),
@@ -120,7 +125,8 @@ pub(super) fn notification(line: &Line, outcome: &Result<Outcome, Rejection>, ha
             )
         }};
     }
-    match verdict.severity() {
+    let severity = if line.is_loss() { Severity::Operator } else { verdict.severity() };
+    match severity {
         Severity::Sender => write_line!(info),
         Severity::Upstream => write_line!(warn),
         Severity::Operator => write_line!(error),

@@ -13,9 +13,11 @@ use prometheus::{
     opts,
 };
 
+use super::ledger::Ledger;
 use super::process::Process;
 use super::{Verdict, log};
 use crate::deliver::InFlight;
+use crate::ledger::figures::Figures;
 use crate::passthrough::Ending;
 use crate::verify::SignedForm;
 
@@ -44,6 +46,7 @@ pub struct Metrics {
     process: Process,
     in_flight: InFlight,
     connections: Arc<AtomicUsize>,
+    ledger: Ledger,
     passthrough: [IntCounter; Ending::ALL.len()],
     passthrough_in_flight_gauge: IntGauge,
     passing: Arc<AtomicUsize>,
@@ -153,6 +156,7 @@ impl Metrics {
         let registry = Registry::new();
         let metrics = Self {
             process: Process::register(&registry)?,
+            ledger: Ledger::register(&registry)?,
             registry,
             methods: Mutex::new(Arc::new(Methods::new(methods, notifications.clone()))),
             forms: [SignedForm::V1, SignedForm::V2].map(|form| forms.with_label_values(&[form.label()])),
@@ -229,6 +233,16 @@ impl Metrics {
     /// The number of open connections, in all workers.
     pub(crate) fn connections(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.connections)
+    }
+
+    /// The figures of the ledger.
+    pub(crate) fn ledger(&self) -> Figures {
+        self.ledger.figures.clone()
+    }
+
+    /// Counts a notification whose last delivery failed.
+    pub(crate) fn last_attempt_failed(&self) {
+        self.ledger.last_attempts_failed.inc();
     }
 
     /// The messages of the catalogue that is served now.
@@ -308,6 +322,7 @@ impl Metrics {
         self.in_flight_gauge.set(gauge(self.in_flight.count()));
         self.in_flight_bytes_gauge.set(gauge(self.in_flight.bytes()));
         self.connections_gauge.set(gauge(self.connections.load(Ordering::Relaxed)));
+        self.ledger.refresh();
         self.process.refresh();
         self.passthrough_in_flight_gauge.set(gauge(self.passing.load(Ordering::Relaxed)));
         TextEncoder::new().encode_to_string(&self.registry.gather())

@@ -66,6 +66,8 @@ fn every_key_has_its_meaning() {
     assert!(completed.fields.is_some());
     assert_eq!(config.apps[0].mini_app_ids, ["2021000000000003", "2021000000000004"]);
     assert_eq!(config.charsets().len(), 1);
+    assert_eq!((config.ledger.store, config.ledger.retain), (LedgerStore::Off, Duration::from_hours(50)));
+    assert_eq!(config.ledger.on_store_error, OnStoreError::Deliver);
     assert_eq!(config.failure_status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(config.passthrough);
     assert_eq!((config.log.level.to_string().as_str(), config.log.format), ("DEBUG", LogFormat::Text));

@@ -214,7 +214,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     unknown.toml:1:1  timeout  is not a section
         remove it, or move it into [upstream]
     unknown.toml:2:1  colour  is not a section
-        remove it; the sections are server, admin, upstream, apps, verify, translate, ack, passthrough, log, telemetry
+        remove it; the sections are server, admin, upstream, apps, verify, translate, ledger, ack, passthrough, log, telemetry
     unknown.toml:4:2  sever  is not a section
         did you mean [server]?
     unknown.toml:8:1  server.Listen  is not a key
@@ -231,8 +231,8 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         remove it, or move it into [ack]
     unknown.toml:16:1  upstream.timout  is not a key
         did you mean timeout?
-    unknown.toml:18:2  ledger  is not a section
-        remove it; the sections are server, admin, upstream, apps, verify, translate, ack, passthrough, log, telemetry
+    unknown.toml:18:2  cluster  is not a section
+        remove it; the sections are server, admin, upstream, apps, verify, translate, ledger, ack, passthrough, log, telemetry
     unknown.toml:21:1  apps[0].app_id  is missing
         add the app's identity, like app_id = "2021000000000000"
     unknown.toml:21:1  apps[0]  has no key
@@ -304,7 +304,7 @@ fn control_characters_cannot_act_on_the_terminal() {
     let errors = Config::parse(Path::new("a\u{1b}[2J"), b"\"\\u001b[2J\" = 1", no_env).unwrap_err();
     assert_snapshot!(errors, @r#"
     a\u{1b}[2J:1:1  \u{1b}[2J  is not a section
-        remove it; the sections are server, admin, upstream, apps, verify, translate, ack, passthrough, log, telemetry
+        remove it; the sections are server, admin, upstream, apps, verify, translate, ledger, ack, passthrough, log, telemetry
     "#);
 }
 

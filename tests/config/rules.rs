@@ -296,6 +296,43 @@ fn ten_thousand_apps_are_found_by_their_identity() {
 }
 
 #[test]
+fn a_ledger_that_forgets_before_alipay_gives_up_is_a_warning() {
+    let of_ledger = |text: &str| {
+        warnings(text).into_iter().filter(|warning| warning.starts_with("ledger")).collect::<Vec<_>>()
+    };
+    assert_snapshot!(of_ledger("[ledger]\nretain = \"24h\"").join("\n"), @"ledger.retain is short: what became of a notification is forgotten while Alipay may still deliver it again");
+    for text in ["", "[ledger]\nretain = \"25h\"", "[ledger]\nstore = \"off\"\nretain = \"1h\""] {
+        assert!(of_ledger(text).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_ledger_in_a_file_needs_a_file_in_a_folder_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |path: &str| format!("[ledger]\nstore = \"file\"\npath = {path:?}\n");
+    let path = folder.path().join("ledger.redb");
+    let config = sound(&text(path.to_str().unwrap()));
+    assert_eq!(config.ledger.store, LedgerStore::File(path));
+    let absent = folder.path().join("absent").join("ledger.redb");
+    assert!(errors(&text(absent.to_str().unwrap())).contains("lies in a folder that is not there"));
+    for no_file in ["", folder.path().to_str().unwrap()] {
+        assert!(errors(&text(no_file)).contains("is no file"), "{no_file}");
+    }
+    let said = errors("[ledger]\nstore = \"file\"\n");
+    assert!(said.contains("2:9  ledger.store  is \"file\", and ledger.path is missing"), "{said}");
+}
+
+#[test]
+fn the_store_has_time_that_the_delivery_leaves_of_the_senders_patience() {
+    let terms = |timeout: &str| sound(&format!("[upstream]\ntimeout = \"{timeout}\"")).terms();
+    for timeout in ["1s", "10s", "15s"] {
+        let terms = terms(timeout);
+        assert!(!terms.store_patience.is_zero());
+        assert!(terms.patience + 2 * terms.store_patience < Duration::from_secs(16), "{timeout}");
+    }
+}
+
+#[test]
 fn every_known_key_is_read() {
     for (section, keys) in KEYS {
         for key in *keys {

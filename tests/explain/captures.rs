@@ -128,7 +128,7 @@ fn control_characters_of_a_capture_do_not_act_on_the_terminal() {
 fn the_report_says_what_where_and_what_to_do_before_all_else() {
     let genuine =
         Notification::unsigned().set("biz_content", r#"{"a":"b"}"#).set("utc_timestamp", "1514210452731");
-    let genuine = genuine.signed(Form::V1, key());
+    let genuine = genuine.set("notify_id", "5608cccc09ddb39d41c2e3c06e3d9fejh2").signed(Form::V1, key());
     let damaged = genuine.clone().set("biz_content", "{&quot;a&quot;:&quot;b&quot;}");
     let (code, out, _) = Desk::new().run(&KEY, damaged.body().as_bytes());
     assert_eq!(code, Some(1));

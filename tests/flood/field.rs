@@ -10,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
-use crate::alipay::{Form, Notification, key};
+use crate::alipay::{Form, Notification};
 use crate::upstream::Upstream;
 
 /// What all senders of a scenario have in common.
@@ -140,7 +140,6 @@ pub(crate) fn forged(length: usize) -> String {
 
 /// Alipay: posts genuine notifications, each over a new connection, one after the other.
 pub(crate) struct Alipay {
-    requests: Vec<Vec<u8>>,
     pub(crate) answered: watch::Sender<usize>,
     pub(crate) refused: usize,
     pub(crate) slowest: Duration,
@@ -153,13 +152,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 impl Alipay {
     pub(crate) fn new() -> Self {
-        let requests = (0..32)
-            .map(|number| {
-                let notification = Notification::unsigned().set("notify_id", format!("flood{number:029}"));
-                post(&notification.signed(Form::V1, key()).body(), "")
-            })
-            .collect();
-        Self { requests, answered: watch::Sender::new(0), refused: 0, slowest: Duration::ZERO }
+        Self { answered: watch::Sender::new(0), refused: 0, slowest: Duration::ZERO }
     }
 
     pub(crate) fn sent(&self) -> usize {
@@ -171,12 +164,12 @@ impl Alipay {
     /// Every other one comes in two pieces, as from a sender who writes the head first.
     pub(crate) async fn send(&mut self, sidecar: SocketAddr) {
         let number = self.sent();
-        let request = &self.requests[number % self.requests.len()];
+        let request = post(&Notification::genuine(Form::V1).body(), "");
         let pieces = if number.is_multiple_of(2) { 1 } else { 2 };
         let start = tokio::time::Instant::now();
         let answer = loop {
             let left = PATIENCE.checked_sub(start.elapsed()).expect("every connection was refused for 16 s");
-            let sent = tokio::time::timeout(left, deliver(sidecar, request, pieces)).await;
+            let sent = tokio::time::timeout(left, deliver(sidecar, &request, pieces)).await;
             match sent
                 .unwrap_or_else(|_| panic!("genuine notification {number} was not answered within 16 s"))
             {

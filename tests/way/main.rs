@@ -17,6 +17,7 @@ mod forged;
 mod genuine;
 mod http;
 mod kinds;
+mod ledger;
 mod lifecycle;
 mod limits;
 mod passthrough;

@@ -22,6 +22,7 @@ fn each_notification_is_one_line_of_the_log_with_names_and_no_values() {
         names,
         [
             "app_id",
+            "attempt",
             "bytes",
             "event",
             "form",

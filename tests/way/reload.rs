@@ -242,6 +242,27 @@ fn another_collector_needs_a_restart() {
 }
 
 #[test]
+fn the_ledger_outlives_a_reload_and_another_store_needs_a_restart() {
+    let mut sidecar = Changing::start(&[]);
+    let notification = genuine();
+    sidecar.post(&notification).is(200, "success");
+    sidecar.running.upstream.got();
+    let line = sidecar.apply(&[("ledger", "store = \"file\"\npath = \"new.redb\"")]);
+    assert_eq!((&line["needs_restart"], &line["level"]), (&"ledger.store".into(), &"WARN".into()));
+    sidecar.post(&notification).is(200, "success");
+    sidecar.running.upstream.got_nothing();
+    // What is no matter of the store holds at once.
+    let line = sidecar.apply(&[("ledger", "retain = \"30h\"")]);
+    assert!(line.get("needs_restart").is_none(), "{line}");
+    drop(sidecar);
+    let mut sidecar = Changing::start(&[("ledger", "store = \"file\"\npath = \"ledger.redb\"")]);
+    let line = sidecar.apply(&[("ledger", "store = \"file\"\npath = \"other.redb\"")]);
+    assert_eq!(line["needs_restart"], "ledger.path");
+    sidecar.post(&genuine()).is(200, "success");
+    assert!(!sidecar.running.folder().join("other.redb").exists());
+}
+
+#[test]
 fn the_passthrough_goes_on_and_off() {
     let mut sidecar = Changing::start(&[]);
     let mut kept = sidecar.running.connect();

@@ -133,6 +133,7 @@ pub(crate) fn config(url: &str, settings: &[(&str, &str)]) -> String {
         ("upstream", &format!("url = \"{url}\"")),
         ("verify", ""),
         ("translate", ""),
+        ("ledger", ""),
         ("ack", ""),
         ("passthrough", ""),
         ("log", ""),

@@ -250,9 +250,9 @@ fn an_upstream_with_one_thread_is_never_kept_waiting_by_an_idle_connection() {
         way.upstream.got();
     }
     // And all at once.
-    let body = genuine().body();
     let mut clients: Vec<Client> = (0..12).map(|_| way.connect()).collect();
     for client in &mut clients {
+        let body = genuine().body();
         client.send(format!("{}{body}", Client::head(body.len(), "")));
     }
     for client in &mut clients {

@@ -29,6 +29,7 @@ pub(super) fn of(
     add("msg_method", line.msg_method.as_deref().map(Value::from));
     add("form", line.form.map(|form| SignedForm::label(form).into()));
     add("schema", line.schema.map(Value::from));
+    add("attempt", line.sighting.map(|sighting| u16::from(sighting.attempt()).into()));
     add("upstream_status", line.exchange.status.map(|status| status.as_u16().into()));
     let upstream = line.exchange.time;
     add("upstream_ms", (!upstream.is_zero()).then(|| milliseconds(upstream).into()));

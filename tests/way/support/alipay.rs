@@ -1,6 +1,7 @@
 //! An independent Alipay: it signs with `rsa` and `sha2`, straight from the platform's description of the scheme.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -89,8 +90,11 @@ pub(crate) struct Notification {
     pub(crate) params: Vec<(String, Vec<u8>)>,
 }
 
-/// A flat notification of this type, sent now and unsigned, with the parameters of an envelope and these.
+/// A flat notification of this type, sent now and unsigned, with the parameters of an envelope and these. Each has a
+/// `notify_id` of its own.
 pub(crate) fn flat(notify_type: &str, params: &[(&str, &str)]) -> Notification {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let notify_id = format!("20240315002221031450847114{:08}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let beijing = jiff::tz::offset(8).to_datetime(jiff::Timestamp::now());
     let time = beijing.strftime("%Y-%m-%d %H:%M:%S").to_string();
     let envelope = [
@@ -98,7 +102,7 @@ pub(crate) fn flat(notify_type: &str, params: &[(&str, &str)]) -> Notification {
         ("version", "1.0"),
         ("sign_type", "RSA2"),
         ("notify_type", notify_type),
-        ("notify_id", "2024031500222103145084711405842378"),
+        ("notify_id", &notify_id),
         ("notify_time", &time),
         ("app_id", APP_ID),
     ];
@@ -109,8 +113,10 @@ pub(crate) fn flat(notify_type: &str, params: &[(&str, &str)]) -> Notification {
 }
 
 impl Notification {
-    /// The documented example, sent now, unsigned, in the order observed.
+    /// The documented example, sent now, unsigned, in the order observed. Each has a `notify_id` of its own.
     pub(crate) fn unsigned() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let notify_id = format!("5608cccc09ddb39d41c2e3c06e{:08}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let now = jiff::Timestamp::now().as_millisecond().to_string();
         let params = [
             ("charset", "UTF-8"),
@@ -119,7 +125,7 @@ impl Notification {
             ("app_id", APP_ID),
             ("version", "1.1"),
             ("sign_type", "RSA2"),
-            ("notify_id", "5608cccc09ddb39d41c2e3c06e3d9fejh2"),
+            ("notify_id", &notify_id),
             ("msg_method", "alipay.open.mini.icp.faceauth.completed"),
         ];
         Self { params: params.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).into() }

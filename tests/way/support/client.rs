@@ -94,6 +94,11 @@ impl Client {
         self.post_with(body, "")
     }
 
+    /// Posts `body` over a connection of its own; no answer where the other side may have ended.
+    pub(crate) fn post_once(address: SocketAddr, body: &str) -> Option<Answer> {
+        Self::over(TcpStream::connect(address).ok()?).try_post(body)
+    }
+
     /// Posts `body` with `more` headers.
     pub(crate) fn post_with(&mut self, body: &str, more: &str) -> Answer {
         self.send(format!("{}{body}", Self::head(body.len(), more)));

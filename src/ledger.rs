@@ -1,0 +1,269 @@
+//! `Event → Outcome`: what became of each notification, so that one which was accepted is not delivered again.
+//!
+//! Alipay delivers a notification up to 8 times in 25 hours, at times at once, and to any replica. It is known by its app and
+//! its `notify_id`. Only what was verified and translated comes here: a forgery must neither hear what is known, nor be known.
+//!
+//! | state of the notification | what happens |
+//! |---|---|
+//! | new, or it failed | it is delivered, and what that comes to is remembered before the sender hears of it |
+//! | in flight here | whoever comes meanwhile waits, and hears the same |
+//! | in flight on another replica | `fail`: Alipay comes again |
+//! | accepted | `success`, and nothing is delivered |
+
+mod disk;
+pub mod figures;
+mod file;
+mod flights;
+mod index;
+mod key;
+mod memory;
+mod record;
+mod store;
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::timeout;
+
+use self::figures::{Figures, Waiting};
+use self::file::FileStore;
+use self::flights::{Boarding, Flights, Landed};
+use self::key::Key;
+use self::memory::Memory;
+pub use self::record::Sighting;
+use self::record::{Moment, Record};
+use self::store::{AnyStore, Known, Store, StoreError};
+use crate::ack::Outcome;
+use crate::config::{self, OnStoreError};
+use crate::deliver::Delivery;
+use crate::rejection::{Reason, Rejection};
+use crate::translate::Event;
+
+/// How many acceptances are remembered here that the store could not be told of.
+const UNTOLD: usize = 10_000;
+
+/// That the app accepted the notification earlier, or a moment ago for somebody else: proof, as a
+/// [`Delivery`] is. Only the ledger makes one.
+///
+/// ```compile_fail,E0423
+/// # use alipay_sidecar::{ack::Outcome, ledger::Accepted};
+/// fn forged() -> Outcome {
+///     Outcome::Repeated(Accepted(())) // nobody but the ledger makes one
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Accepted(());
+
+/// What holds for one notification: what was configured, at the time when it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// How long what became of a notification is remembered; `ledger.retain`.
+    pub retain: Duration,
+    /// What becomes of a notification while the store cannot be asked or told; `ledger.on_store_error`.
+    pub on_store_error: OnStoreError,
+    /// How long a repeat waits for the delivery that runs; `upstream.timeout`.
+    pub patience: Duration,
+    /// How long the store may take each time.
+    pub store_patience: Duration,
+    /// How many may wait at once for deliveries that run; `upstream.max_in_flight`.
+    pub max_waiting: usize,
+}
+
+/// The ledger that was configured, shared by all workers.
+#[derive(Debug)]
+pub struct Ledger(Option<Book<AnyStore>>);
+
+impl Ledger {
+    /// The ledger of `config`. It tells `figures` what there is to count.
+    ///
+    /// A file that cannot be used, because it is damaged, or another process has it open, is an error.
+    pub fn open(config: &config::Ledger, figures: Figures) -> io::Result<Self> {
+        let waiting = figures.waiting_of_store();
+        let store = match &config.store {
+            config::LedgerStore::Memory => AnyStore::Memory(Memory::new(memory::CAPACITY, waiting)),
+            config::LedgerStore::File(path) => {
+                AnyStore::File(FileStore::open(path, file::CAPACITY, waiting)?)
+            }
+            config::LedgerStore::Off => return Ok(Self(None)),
+        };
+        Ok(Self(Some(Book::new(store, figures))))
+    }
+
+    /// Delivers `event` by `deliver`, unless it was accepted already, or is being delivered.
+    ///
+    /// `sighting` becomes what there is to say of this delivery, and is given to `deliver`. Without a ledger there is nothing to
+    /// say, and everything is delivered.
+    pub async fn once<D>(
+        &self,
+        event: Event,
+        terms: Terms,
+        now: SystemTime,
+        sighting: &mut Option<Sighting>,
+        deliver: D,
+    ) -> Result<Outcome, Rejection>
+    where
+        D: AsyncFnOnce(&Event, Option<Sighting>) -> Result<Delivery, Rejection>,
+    {
+        match &self.0 {
+            Some(book) => book.once(event, terms, Moment::of(now), sighting, deliver).await,
+            None => deliver(&event, None).await.map(Outcome::Delivered),
+        }
+    }
+
+    /// Forgets what need not be known any more at `now`.
+    pub fn sweep(&self, now: SystemTime, terms: Terms) {
+        if let Some(book) = &self.0 {
+            book.store.sweep(Moment::of(now), &terms);
+        }
+    }
+}
+
+/// A ledger that is kept in a store.
+#[derive(Debug)]
+struct Book<S> {
+    store: S,
+    flights: Flights,
+    /// The acceptances that the store could not be told of. They count more than what it says.
+    untold: Memory,
+    figures: Figures,
+}
+
+impl<S: Store> Book<S> {
+    fn new(store: S, figures: Figures) -> Self {
+        let untold = Memory::new(UNTOLD, Waiting::default());
+        Self { store, flights: Flights::default(), untold, figures }
+    }
+
+    async fn once<D>(
+        &self,
+        event: Event,
+        terms: Terms,
+        now: Moment,
+        sighting: &mut Option<Sighting>,
+        deliver: D,
+    ) -> Result<Outcome, Rejection>
+    where
+        D: AsyncFnOnce(&Event, Option<Sighting>) -> Result<Delivery, Rejection>,
+    {
+        let key = Key::of(event.app_id(), event.notify_id());
+        match self.flights.board(key, terms.max_waiting) {
+            Boarding::First(flight) => {
+                let outcome = self.first(key, &event, &terms, now, sighting, deliver).await;
+                flight.land(match &outcome {
+                    Ok(_) => Landed::Accepted,
+                    Err(rejection) => Landed::Failed(rejection.reason(), sighting.map(Sighting::shared)),
+                });
+                outcome
+            }
+            Boarding::Repeat(waiter) => {
+                // Who waits holds nothing: a body that was captured and sent often would fill the memory.
+                drop(event);
+                match timeout(terms.patience, waiter.landed()).await {
+                    Ok(Landed::Accepted) => Ok(Outcome::Repeated(Accepted(()))),
+                    Ok(Landed::Failed(reason, shared)) => {
+                        *sighting = shared;
+                        Err(reason.because("that is what the delivery came to which it waited for"))
+                    }
+                    Err(_) => Err(Reason::InFlight.into()),
+                }
+            }
+            Boarding::Full => Err(Reason::TooManyInFlight.because("as many wait for deliveries in flight")),
+        }
+    }
+
+    /// The way of the only delivery of `event` that runs here.
+    async fn first<D>(
+        &self,
+        key: Key,
+        event: &Event,
+        terms: &Terms,
+        now: Moment,
+        sighting: &mut Option<Sighting>,
+        deliver: D,
+    ) -> Result<Outcome, Rejection>
+    where
+        D: AsyncFnOnce(&Event, Option<Sighting>) -> Result<Delivery, Rejection>,
+    {
+        let before = match self.known(key, now, terms).await? {
+            Known::New => None,
+            Known::Record(record) if record.is_accepted => return Ok(Outcome::Repeated(Accepted(()))),
+            Known::Record(record) => Some(record),
+            Known::Elsewhere => return Err(Reason::InFlightElsewhere.into()),
+        };
+        let record = Record::begun(before, now);
+        let seen = Sighting::of(&record);
+        *sighting = Some(seen);
+        match deliver(event, Some(seen)).await {
+            Ok(delivery) => {
+                self.tell(key, record.accepted(), None, terms).await?;
+                Ok(Outcome::Delivered(delivery))
+            }
+            Err(rejection) => {
+                *sighting = Some(seen.failed());
+                // What it failed for is what counts.
+                drop(self.tell(key, record, Some(event), terms).await);
+                Err(rejection)
+            }
+        }
+    }
+
+    /// What is known of `key`. It fails where the store cannot be asked, unless the terms have it delivered then.
+    async fn known(&self, key: Key, now: Moment, terms: &Terms) -> Result<Known, Rejection> {
+        if let Some(record) = self.untold.get(key, now, terms) {
+            self.tell(key, record, None, terms).await?;
+            return Ok(Known::Record(record));
+        }
+        match self.within(terms, self.store.begin(key, now, terms)).await {
+            Ok(known) => Ok(known),
+            Err(error) => match terms.on_store_error {
+                OnStoreError::Fail => Err(Reason::LedgerOutOfReach.because(error)),
+                OnStoreError::Deliver => Ok(Known::New),
+            },
+        }
+    }
+
+    /// Tells the store of `record`. An acceptance that it cannot be told of is remembered here, and told when the notification
+    /// comes again; the terms say whether that is a failure.
+    async fn tell(
+        &self,
+        key: Key,
+        record: Record,
+        event: Option<&Event>,
+        terms: &Terms,
+    ) -> Result<(), Rejection> {
+        match self.within(terms, self.store.end(key, record, event, terms)).await {
+            Ok(()) => {
+                if record.is_accepted {
+                    self.untold.remove(key);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if record.is_accepted {
+                    self.untold.put(key, record, terms);
+                }
+                match terms.on_store_error {
+                    OnStoreError::Fail => Err(Reason::LedgerOutOfReach.because(error)),
+                    OnStoreError::Deliver => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// What the store says, if it says so in time. What goes wrong is counted.
+    async fn within<T>(
+        &self,
+        terms: &Terms,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let outcome = timeout(terms.store_patience, asked).await.unwrap_or(Err(StoreError::Late));
+        match &outcome {
+            Ok(_) => self.figures.succeeded(),
+            Err(error) => self.figures.failed(error),
+        }
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests;

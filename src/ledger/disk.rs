@@ -1,0 +1,256 @@
+//! The records on a disk: one file of redb, which survives a crash at any instruction, and a lock that no two processes hold.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+
+use super::key::Key;
+use super::record::{Moment, Record};
+
+/// The records by their keys. A change of their form takes a new name.
+const RECORDS: TableDefinition<'_, &[u8; 16], Written> = TableDefinition::new("records-1");
+/// What redb may keep in memory: what is read after the start is little.
+const CACHE: usize = 4 * 1024 * 1024;
+/// Files shorter than this are not worth being made shorter.
+const SHORT: u64 = 16 * 1024 * 1024;
+/// What a record takes up in a file that is not compact, with much to spare.
+const LOOSE: u64 = 160;
+
+/// A record in the file: when it was first and last seen, the attempt, and whether it was accepted.
+type Written = (u32, u32, u8, bool);
+
+/// Why the file cannot be used.
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+/// A change of what is remembered.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Change {
+    /// This record is remembered now.
+    Put(Key, Record),
+    /// Nothing is.
+    Forget(Key),
+}
+
+/// The file, opened, and locked for as long as this is there.
+#[derive(Debug)]
+pub(super) struct Disk {
+    database: Database,
+    path: PathBuf,
+}
+
+impl Disk {
+    /// Opens the file at `path`, or makes one where there is none, that only its owner can read. What was cut off is undone.
+    ///
+    /// A file that is something else, that is damaged, or that another process has open is an error.
+    pub(super) fn open(path: &Path) -> Result<Self, Problem> {
+        if !path.try_exists()? {
+            create(path)?;
+        }
+        if fs::metadata(path)?.len() == 0 {
+            return Err("it is empty, so what it held is lost: remove it to begin anew".into());
+        }
+        let database = builder().open(path).map_err(explained)?;
+        Ok(Self { database, path: path.to_owned() })
+    }
+
+    /// Every record, in the order in which they will be over.
+    pub(super) fn records(&self) -> Result<Vec<(Key, Record)>, Problem> {
+        let table = self.database.begin_read()?.open_table(RECORDS)?;
+        let mut records = Vec::new();
+        for entry in table.iter()? {
+            let (key, record) = entry?;
+            records.push((Key::from_bytes(*key.value()), decoded(record.value())));
+        }
+        records.sort_by_key(|(_, record)| record.since());
+        Ok(records)
+    }
+
+    /// Makes the changes, all or none. When this returns, they are on the disk.
+    pub(super) fn write(&self, changes: impl Iterator<Item = Change>) -> Result<(), Problem> {
+        let transaction = self.database.begin_write()?;
+        let mut table = transaction.open_table(RECORDS)?;
+        for change in changes {
+            match change {
+                Change::Put(key, record) => drop(table.insert(key.bytes(), encoded(record))?),
+                Change::Forget(key) => drop(table.remove(key.bytes())?),
+            }
+        }
+        drop(table);
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Makes the file shorter, where it is much longer than `records` need.
+    pub(super) fn compact(&mut self, records: usize) -> Result<(), Problem> {
+        let needed = u64::try_from(records)?.saturating_mul(LOOSE);
+        if fs::metadata(&self.path)?.len() > needed.max(SHORT) {
+            self.database.compact()?;
+        }
+        Ok(())
+    }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    // Else a damaged file might be found out much later, and by a panic.
+    builder.set_check_integrity_on_open(true);
+    builder
+}
+
+/// Makes a file without records at `path`. Until it is whole it has another name, so that a crash leaves none that is half made.
+fn create(path: &Path) -> Result<(), Problem> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    let unfinished = PathBuf::from(unfinished);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    let database = builder().create_with_backend(FileBackend::new(file)?).map_err(explained)?;
+    let transaction = database.begin_write()?;
+    drop(transaction.open_table(RECORDS)?);
+    transaction.commit()?;
+    database.close()?;
+    // In no one's place: whoever was quicker has the file.
+    match fs::hard_link(&unfinished, path) {
+        Ok(()) => fs::remove_file(&unfinished)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(&unfinished)?,
+        // Some file systems have no links.
+        Err(_) => fs::rename(&unfinished, path)?,
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// What is wrong with a file, and what to do.
+fn explained(error: DatabaseError) -> Problem {
+    if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+        return "another process has it open: give each process a file of its own".into();
+    }
+    if let DatabaseError::Storage(StorageError::Io(error)) = &error
+        && error.kind() == io::ErrorKind::InvalidData
+    {
+        return format!("it is no ledger ({error}): name another file").into();
+    }
+    if let DatabaseError::Storage(StorageError::Corrupted(what)) = &error {
+        return format!("it is damaged ({what}): restore it, or remove it and what it remembers with it")
+            .into();
+    }
+    error.into()
+}
+
+fn encoded(record: Record) -> Written {
+    (record.first_seen.0, record.last_seen.0, record.attempt, record.is_accepted)
+}
+
+fn decoded((first_seen, last_seen, attempt, is_accepted): Written) -> Record {
+    Record { is_accepted, attempt, first_seen: Moment(first_seen), last_seen: Moment(last_seen) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn record(is_accepted: bool, first_seen: u32, last_seen: u32) -> Record {
+        Record { is_accepted, attempt: 3, first_seen: Moment(first_seen), last_seen: Moment(last_seen) }
+    }
+
+    fn key(number: u32) -> Key {
+        Key::of("1", &number.to_string())
+    }
+
+    #[test]
+    fn what_was_written_is_there_when_the_file_is_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.redb");
+        let disk = Disk::open(&path).unwrap();
+        let records = [
+            (key(1), record(true, 5, u32::MAX)),
+            (key(2), record(false, 7, 8)),
+            (key(3), record(true, 1, 2)),
+        ];
+        disk.write(records.into_iter().map(|(key, record)| Change::Put(key, record))).unwrap();
+        disk.write([Change::Put(key(2), record(true, 7, 9)), Change::Forget(key(3))].into_iter()).unwrap();
+        drop(disk);
+        let disk = Disk::open(&path).unwrap();
+        assert_eq!(disk.records().unwrap(), [(key(2), record(true, 7, 9)), records[0]]);
+    }
+
+    #[test]
+    fn only_its_owner_can_read_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.redb");
+        drop(Disk::open(&path).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_an_error_and_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.redb");
+        let open = || Disk::open(&path).unwrap_err().to_string();
+        fs::write(&path, "").unwrap();
+        assert!(open().contains("it is empty"), "{}", open());
+        fs::write(&path, "this is a text\n".repeat(1000)).unwrap();
+        assert!(open().contains("it is no ledger"), "{}", open());
+        assert!(fs::read_to_string(&path).unwrap().starts_with("this is a text"));
+        fs::remove_file(&path).unwrap();
+        let disk = Disk::open(&path).unwrap();
+        assert!(open().contains("another process has it open"), "{}", open());
+        disk.write((0..1000).map(|number| Change::Put(key(number), record(true, 1, 1)))).unwrap();
+        drop(disk);
+        // Cut off in the middle.
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        assert!(!open().is_empty());
+        // Changed where records are.
+        let mut changed = whole.clone();
+        let places: Vec<usize> = whole
+            .windows(16)
+            .enumerate()
+            .filter(|(_, bytes)| bytes == key(500).bytes())
+            .map(|(at, _)| at)
+            .collect();
+        assert!(!places.is_empty());
+        for place in places {
+            changed[place] ^= 1;
+        }
+        fs::write(&path, &changed).unwrap();
+        assert!(open().contains("damaged"), "{}", open());
+        fs::write(&path, &whole).unwrap();
+        assert_eq!(Disk::open(&path).unwrap().records().unwrap().len(), 1000);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Disk::open(&folder.path().join("absent").join("ledger.redb")).is_err());
+        assert!(Disk::open(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_much_longer_than_it_need_be_is_made_shorter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.redb");
+        let mut disk = Disk::open(&path).unwrap();
+        disk.write((0..300_000).map(|number| Change::Put(key(number), record(true, 1, 1)))).unwrap();
+        disk.write((10..300_000).map(|number| Change::Forget(key(number)))).unwrap();
+        let length = || fs::metadata(&path).unwrap().len();
+        assert!(length() > SHORT, "{}", length());
+        disk.compact(10).unwrap();
+        assert!(length() < SHORT, "{}", length());
+        assert_eq!(disk.records().unwrap().len(), 10);
+    }
+}

@@ -1,0 +1,108 @@
+//! Where the ledger is kept: what each kind of store can do, and the one that was configured.
+
+use std::error::Error;
+use std::fmt;
+
+use super::Terms;
+use super::file::FileStore;
+use super::key::Key;
+use super::memory::Memory;
+use super::record::{Moment, Record};
+use crate::translate::Event;
+
+/// What a store knows of a notification that is about to be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nothing, or nothing that still counts.
+    New,
+    /// This became of it earlier.
+    Record(Record),
+    /// Another replica is delivering it.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "of the stores that are there, none is shared by replicas")
+    )]
+    Elsewhere,
+}
+
+/// Why a store did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum StoreError {
+    /// It did not answer in time.
+    Late,
+    /// It says so itself.
+    Broken(Box<dyn Error + Send + Sync>),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Late => f.write_str("the store of the ledger did not answer in time"),
+            Self::Broken(cause) => write!(f, "the store of the ledger failed: {cause}"),
+        }
+    }
+}
+
+impl Error for StoreError {}
+
+/// A place where records are kept. It is asked before a delivery, and told after it.
+///
+/// Whoever calls sees to it that in one process one delivery of a notification runs at a time, and gives up on a call that
+/// takes too long; a future that is dropped may have done its work or not.
+pub(crate) trait Store {
+    /// What is known of `key` at `now`. A store that replicas share notes that this one delivers it from now on, for as long
+    /// as the terms say.
+    async fn begin(&self, key: Key, now: Moment, terms: &Terms) -> Result<Known, StoreError>;
+
+    /// Remembers what a delivery came to. When this returns, the record is as safe as the store can make it.
+    ///
+    /// An `event` is there if it failed and is to be kept for another try.
+    async fn end(
+        &self,
+        key: Key,
+        record: Record,
+        event: Option<&Event>,
+        terms: &Terms,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets what need not be known any more. Called now and then.
+    fn sweep(&self, now: Moment, terms: &Terms);
+}
+
+/// The store that was configured.
+#[derive(Debug)]
+pub(crate) enum AnyStore {
+    /// `memory`.
+    Memory(Memory),
+    /// `file`.
+    File(FileStore),
+}
+
+impl Store for AnyStore {
+    async fn begin(&self, key: Key, now: Moment, terms: &Terms) -> Result<Known, StoreError> {
+        match self {
+            Self::Memory(store) => store.begin(key, now, terms).await,
+            Self::File(store) => store.begin(key, now, terms).await,
+        }
+    }
+
+    async fn end(
+        &self,
+        key: Key,
+        record: Record,
+        event: Option<&Event>,
+        terms: &Terms,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(store) => store.end(key, record, event, terms).await,
+            Self::File(store) => store.end(key, record, event, terms).await,
+        }
+    }
+
+    fn sweep(&self, now: Moment, terms: &Terms) {
+        match self {
+            Self::Memory(store) => store.sweep(now, terms),
+            Self::File(store) => store.sweep(now, terms),
+        }
+    }
+}
