@@ -1,8 +1,9 @@
 //! The commands beside `run`: a file each.
 
-mod backend;
+pub mod backend;
 pub mod check;
 pub mod demo;
 pub mod keygen;
+pub mod ready;
 pub mod schema;
 mod sender;

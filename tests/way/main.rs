@@ -17,5 +17,6 @@ mod http;
 mod kinds;
 mod lifecycle;
 mod process;
+mod ready;
 mod shapes;
 mod upstream;
