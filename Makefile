@@ -15,7 +15,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages lint flood timing messages fmt deny fuzz fuzz-smoke build clean
+.PHONY: help demo test test-deps packages lint flood timing messages fmt deny fuzz fuzz-smoke build image image-root clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,19 @@ fuzz-smoke: packages ## 20,000 inputs for each fuzz target
 
 build: ## the release binary
 	$(CARGO) build --release --locked
+
+# libc is linked in, so the image needs no other file. The flag is for the last step alone: all that was compiled before
+# serves both kinds of binary.
+STATIC := -- -C target-feature=+crt-static
+IMAGE_ROOT ?= $(TARGET)/image
+
+image: image-root ## the image, made without pulling anything, as target/alipay-sidecar-image.tar
+	@PODMAN_HOME=$(abspath $(TARGET))/podman scripts/image $(IMAGE_ROOT) $(TARGET)/alipay-sidecar-image.tar
+
+# What the Dockerfile copies: the binary, and a folder for the ledger.
+image-root:
+	$(CARGO) rustc --release --locked --bin alipay-sidecar $(STATIC)
+	@scripts/image-root $(TARGET)/release/alipay-sidecar $(IMAGE_ROOT)
 
 clean: ## remove everything built or installed here
 	$(CARGO) clean
