@@ -16,7 +16,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages lint flood timing pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug clean
+.PHONY: help demo test test-deps packages promtool lint flood timing pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,10 +30,13 @@ test: test-deps lint deny ## install what the tests need, and pass them all
 	@echo "make test: passed"
 	@if [ -s $(SKIPPED) ]; then cat $(SKIPPED); fi
 
-test-deps: packages $(NODE_MODULES)/.installed $(VENVS:=/.installed) $(KUBERNETES)/.venv/.installed image-debug ## install interpreters, SDKs, libraries and vectors for the tests
+test-deps: packages promtool $(NODE_MODULES)/.installed $(VENVS:=/.installed) $(KUBERNETES)/.venv/.installed image-debug ## install interpreters, SDKs, libraries and vectors for the tests
 
 packages:
 	@scripts/packages
+
+promtool:
+	@scripts/promtool $(TARGET)/tools/promtool
 
 lint: ## formatting, clippy and documentation, warnings denied
 	$(CARGO) fmt --check

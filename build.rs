@@ -1,4 +1,8 @@
-//! Lists the files in `messages/`, so that adding a message is adding a file.
+//! Lists the files in `messages/` with what is needed of each before it is used, so that adding a message is adding a
+//! file.
+//!
+//! The files are read line by line: the keys of the message and of its fields each have a line of their own. A test
+//! holds what is found here to what the files say.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,11 +16,50 @@ fn main() -> io::Result<()> {
         names.push(entry?.file_name().to_string_lossy().into_owned());
     }
     names.sort();
-    let entries = names.iter().map(|name| {
-        let path = folder.join(name).to_string_lossy().into_owned();
-        format!("    ({:?}, include_str!({path:?})),\n", format!("messages/{name}"))
-    });
-    let list = format!("&[\n{}]\n", entries.collect::<String>());
+    let mut list = format!(
+        "/// The files in `messages/`, in alphabetical order.\npub(super) static BUILTIN: [Builtin; {}] = [\n",
+        names.len()
+    );
+    for name in names {
+        let path = folder.join(&name);
+        list.push_str(&entry(
+            &format!("messages/{name}"),
+            &path.to_string_lossy(),
+            &fs::read_to_string(&path)?,
+        )?);
+    }
+    list.push_str("];\n");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
     fs::write(Path::new(&out).join("messages.rs"), list)
+}
+
+/// The entry of one file.
+fn entry(file: &str, path: &str, text: &str) -> io::Result<String> {
+    let named = [("msg_method", "MsgMethod"), ("notify_type", "NotifyType")];
+    let name = named.iter().find_map(|(key, naming)| {
+        text.lines().find_map(|line| string(line, key)).map(|name| (*naming, name))
+    });
+    let Some((naming, name)) = name else {
+        return Err(io::Error::other(format!("{file} has no line with its msg_method or notify_type")));
+    };
+    let has_fields = text.lines().any(|line| line == "[[fields]]");
+    let is_flat = naming == "NotifyType" && !text.lines().any(|line| line == "content = \"biz_content\"");
+    // What stands above the first field is the message's own.
+    let fields = text.split("\n[[fields]]\n").skip(1).filter(|_| is_flat).map(|field| {
+        let Some(name) = field.lines().find_map(|line| string(line, "name")) else {
+            return Err(io::Error::other(format!("{file} has a field without a line with its name")));
+        };
+        let is_json = field.lines().find_map(|line| string(line, "type")) == Some("json");
+        let is_free_text = is_json || field.lines().any(|line| line == "free_text = true");
+        Ok(format!("({name:?}, {is_free_text}), "))
+    });
+    let parameters = fields.collect::<io::Result<String>>()?;
+    Ok(format!(
+        "    Builtin::new({file:?}, Naming::{naming}, {name:?}, {has_fields}, &[{parameters}], include_str!({path:?})),\n"
+    ))
+}
+
+/// The text in quotes that `line` gives to `key`.
+fn string<'l>(line: &'l str, key: &str) -> Option<&'l str> {
+    line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"')
 }

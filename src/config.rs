@@ -15,6 +15,7 @@ mod rules;
 mod secrets;
 mod sections;
 mod source;
+mod telemetry;
 mod upstream;
 mod value;
 
@@ -76,8 +77,12 @@ pub struct Config {
     pub catalogue: Catalogue,
     /// `ack.failure_status`: the status of a `fail` that answers a genuine notification.
     pub failure_status: StatusCode,
+    /// `passthrough.enabled`: whether what is no notification goes to the app as it came.
+    pub passthrough: bool,
     /// `[log]`.
     pub log: Log,
+    /// `[telemetry]`.
+    pub telemetry: Telemetry,
     /// What is allowed but deserves a look, in the order of the lines.
     pub warnings: Vec<Finding>,
     file: Arc<str>,
@@ -125,6 +130,13 @@ pub struct Log {
     pub level: Level,
     /// The format of a line.
     pub format: LogFormat,
+}
+
+/// What is told of notifications beside the log and the metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Where spans are posted to, if they are.
+    pub otlp_endpoint: Option<UpstreamUrl>,
 }
 
 /// The format of a log line.
@@ -182,6 +194,17 @@ impl Config {
     /// The charsets of the apps' notifications that name none, for the translation.
     pub fn charsets(&self) -> HashMap<String, Charset> {
         self.apps.iter().filter_map(|app| Some((app.app_id.clone(), app.charset?))).collect()
+    }
+
+    /// The paths that nothing unverified may reach: those of the notifications, here and at the app.
+    ///
+    /// What is passed through goes to the origin of `upstream.url`; a route on another port is out of its reach.
+    pub fn closed_paths(&self) -> impl Iterator<Item = &str> {
+        let url = &self.upstream.url;
+        let routes = self.upstream.routes.iter().map(|route| &route.url);
+        let urls = std::iter::once(url).chain(routes.filter(|route| route.port == url.port));
+        let served = self.server.paths.iter().map(String::as_str);
+        served.chain(urls.map(|url| url.path_and_query.as_str()))
     }
 
     /// What is to be said about the keys at this time, above all about the dates of their certificates.

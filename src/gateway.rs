@@ -15,10 +15,12 @@ use crate::config::Config;
 use crate::confirm::confirm;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Idle, Upstream};
-use crate::receive::receive;
+use crate::passthrough::Passthrough;
+use crate::receive::{is_served, receive};
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::spans::Spans;
 use crate::telemetry::{Line, Telemetry};
 use crate::translate::Translator;
 use crate::verify::kind::Kind;
@@ -35,12 +37,15 @@ pub struct Shared {
     pub idle: Idle,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    /// Where spans go, if they go anywhere.
+    pub spans: Option<Spans>,
 }
 
 /// The rooms of one worker.
 pub struct Gateway {
     shared: Shared,
     upstream: Upstream,
+    passthrough: Option<Passthrough>,
     telemetry: Telemetry,
 }
 
@@ -49,8 +54,17 @@ impl Gateway {
     pub fn new(shared: Shared, worker: usize) -> Result<Self, hyper::http::Error> {
         let upstream = shared.config.upstream.clone();
         let upstream = Upstream::new(upstream, worker, &shared.idle, shared.metrics.in_flight())?;
-        let telemetry = Telemetry::new(Arc::clone(&shared.metrics));
-        Ok(Self { shared, upstream, telemetry })
+        let passthrough = Passthrough::new(&shared.config, "http", &shared.idle, &shared.metrics)?;
+        let telemetry = Telemetry::new(Arc::clone(&shared.metrics)).with_spans(shared.spans.clone());
+        Ok(Self { shared, upstream, passthrough, telemetry })
+    }
+
+    /// The passthrough, where it is the way of `request`. Whatever is for one of our paths, or could lead to a handler
+    /// of notifications, has the other way.
+    pub(crate) fn passes<B>(&self, request: &Request<B>) -> Option<&Passthrough> {
+        let passthrough = self.passthrough.as_ref()?;
+        let is_ours = is_served(request.uri(), &self.shared.config.server.paths);
+        (!is_ours && passthrough.is_open(request.method(), request.uri())).then_some(passthrough)
     }
 
     /// Answers one request from `peer`. Whatever happens on the way, there is one answer and one log line.
@@ -78,8 +92,11 @@ impl Gateway {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let Shared { config, translator, .. } = &self.shared;
-        let trace = TraceContext::of(request.headers());
+        let trace = self.telemetry.enter(TraceContext::of(request.headers()));
         line.traced(&trace);
+        if self.passthrough.is_some() && !is_served(request.uri(), &config.server.paths) {
+            return Err(Reason::ClosedPath.into());
+        }
         let received = receive(request, &config.server.paths, &config.limits).await?;
         line.received(&received);
         let now = SystemTime::now();

@@ -19,5 +19,6 @@ pub mod translate;
 pub mod deliver;
 pub mod ack;
 pub mod rejection;
+pub mod passthrough;
 pub mod telemetry;
 pub mod tools;

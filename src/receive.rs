@@ -14,7 +14,7 @@ use hyper::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
 };
-use hyper::{Method, Request};
+use hyper::{Method, Request, Uri};
 
 use self::body::Pieces;
 use self::form::Form;
@@ -56,8 +56,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (head, body) = request.into_parts();
-    // Whatever is not in origin form (a scheme, `*`, an authority) is none of our paths.
-    if head.uri.scheme().is_some() || !paths.iter().any(|path| path == head.uri.path()) {
+    if !is_served(&head.uri, paths) {
         return Err(Reason::UnknownPath.into());
     }
     if head.method != Method::POST {
@@ -72,6 +71,11 @@ where
         .await
         .unwrap_or(Err(Reason::SlowBody.into()))?;
     Received::parse(&body, limits.max_params)
+}
+
+/// Whether `target` is one of `paths`, byte for byte. Whatever is not in origin form (a scheme, `*`, an authority) is none.
+pub(crate) fn is_served(target: &Uri, paths: &[String]) -> bool {
+    target.scheme().is_none() && paths.iter().any(|path| path == target.path())
 }
 
 fn headers(headers: &HeaderMap) -> Result<(), Rejection> {

@@ -87,6 +87,8 @@ reasons! {
     SlowHead => "slow_head", Sender, Answer::Status(StatusCode::REQUEST_TIMEOUT);
     /// The path is not one of `server.paths`.
     UnknownPath => "unknown_path", Sender, Answer::Status(StatusCode::NOT_FOUND);
+    /// What is passed through does not lead there: it could be read as a path that notifications are for.
+    ClosedPath => "closed_path", Sender, Answer::Status(StatusCode::NOT_FOUND);
     /// The method is not POST.
     MethodNotAllowed => "method_not_allowed", Sender, Answer::Status(StatusCode::METHOD_NOT_ALLOWED);
     /// The address carries a query string: what stands there is not signed, so it is not read.

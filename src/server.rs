@@ -36,7 +36,9 @@ use crate::deliver::Idle;
 use crate::gateway::{Gateway, Shared};
 use crate::limits::raise_file_limit;
 use crate::rejection::Reason;
+use crate::telemetry;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::spans::Exporter;
 use crate::translate::Translator;
 
 /// How many host names each worker resolves at once.
@@ -49,12 +51,15 @@ const BACKLOG: i32 = 4096;
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// How long what is answered `fail` at the very end may take to be written.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long the collector may take for the last spans, once all else has ended.
+const LAST_SPANS: Duration = Duration::from_secs(1);
 
 /// The sidecar, bound to its addresses and not serving yet.
 pub struct Server {
     shared: Shared,
     public: TcpListener,
     admin: TcpListener,
+    exporter: Option<Exporter>,
     workers: usize,
     /// How many connections may be open: no more than there are descriptors for.
     max_connections: usize,
@@ -87,10 +92,14 @@ impl Server {
         };
         let metrics = Arc::new(Metrics::new(config.catalogue.methods()).map_err(io::Error::other)?);
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
-        let files = raise_file_limit(config.server.max_connections, config.upstream.max_connections())?;
+        let passing = if config.passthrough { config.upstream.max_in_flight } else { 0 };
+        let to_upstream = config.upstream.max_connections().saturating_add(passing);
+        let files = raise_file_limit(config.server.max_connections, to_upstream)?;
         if let Some(warning) = files.warning() {
             warn!(event = "file_limit", "{warning}");
         }
+        let collector = config.telemetry.otlp_endpoint.clone();
+        let (spans, exporter) = collector.map(|url| telemetry::spans::spans(url, &metrics)).unzip();
         let config::Translate { on_mismatch, unknown_methods } = config.translate;
         let catalogue = config.catalogue.clone();
         Ok(Self {
@@ -98,6 +107,7 @@ impl Server {
             admin: bind("admin.listen", config.admin.listen)?,
             workers,
             max_connections: files.connections(),
+            exporter,
             shared: Shared {
                 translator: Arc::new(
                     Translator::new(catalogue, on_mismatch, unknown_methods)
@@ -108,6 +118,7 @@ impl Server {
                 idle: Idle::new(workers),
                 config: Arc::new(config),
                 metrics,
+                spans,
             },
         })
     }
@@ -136,11 +147,15 @@ impl Server {
                 !config.keyring.is_empty(),
                 phases.clone(),
             ));
+            let exporter =
+                self.exporter.map(|exporter| tokio::task::spawn_local(exporter.run(phases.clone())));
             // Asked once before a connection is accepted, so that what it waits for is heard from the start.
             let mut shutdown = pin!(shutdown);
             if poll_fn(|context| Poll::Ready(shutdown.as_mut().poll(context).is_ready())).await {
                 return Ok(());
             }
+            // Less than the machine has processors where a cgroup or an affinity says so.
+            info!(event = "workers", workers = self.workers, "one for each processor that may be used");
             let (ended, mut endings) = mpsc::channel(self.workers);
             let mut workers = Vec::new();
             for number in 0..self.workers {
@@ -156,7 +171,8 @@ impl Server {
                     })?,
                 );
             }
-            drop((self.public, ended));
+            // From here on the workers alone hold what they share, so that the last span is known to be the last.
+            drop((self.public, ended, self.shared));
             let left = tokio::select! {
                 () = &mut shutdown => self.workers,
                 _ = endings.recv() => {
@@ -167,6 +183,9 @@ impl Server {
             end(&config.server, &phase, endings, left).await;
             for worker in workers {
                 worker.join().map_err(|_panic| io::Error::other("a worker panicked"))??;
+            }
+            if let Some(exporter) = exporter {
+                drop(timeout(LAST_SPANS, exporter).await);
             }
             Ok(())
         })

@@ -1,11 +1,13 @@
-//! What is told of each notification: one log line and the counters, from one function, [`Telemetry::record`].
+//! What is told of each notification: one log line, the counters and a span, from one function, [`Telemetry::record`].
 //!
 //! Names of parameters may be logged, values not, but for the ids whose grammar leaves nothing to hide in. Labels
 //! of metrics come from closed lists only.
 
 pub mod log;
 pub mod metrics;
+mod process;
 mod sampler;
+pub mod spans;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use self::metrics::Metrics;
 use self::sampler::Sampler;
+use self::spans::Spans;
 use crate::ack::Outcome;
 use crate::deliver::Exchange;
 use crate::deliver::trace::TraceContext;
@@ -98,12 +101,24 @@ impl Line {
 pub struct Telemetry {
     metrics: Arc<Metrics>,
     sampler: Sampler,
+    spans: Option<Spans>,
 }
 
 impl Telemetry {
     /// Telemetry that counts in `metrics`.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, sampler: Sampler::default() }
+        Self { metrics, sampler: Sampler::default(), spans: None }
+    }
+
+    /// Telemetry that sends spans too, if there are any to be sent.
+    #[must_use]
+    pub fn with_spans(self, spans: Option<Spans>) -> Self {
+        Self { spans, ..self }
+    }
+
+    /// The trace context as it goes on from here: with a span of ours, where spans are sent and the trace is sampled.
+    pub fn enter(&self, trace: TraceContext) -> TraceContext {
+        if self.spans.is_some() { trace.recorded() } else { trace }
     }
 
     /// The counters.
@@ -128,6 +143,9 @@ impl Telemetry {
         // What was verified is always written; what anybody can send, within bounds.
         if line.form.is_some() || self.sampler.admits(tokio::time::Instant::now()) {
             log::notification(line, outcome, handling);
+            if let Some(spans) = &self.spans {
+                spans.record(line, Verdict::of(outcome), self.metrics.method(method));
+            }
         }
     }
 }

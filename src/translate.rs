@@ -178,7 +178,10 @@ impl Translator {
         match verified.form().get("charset") {
             Some(name) => Charset::named(name)
                 .ok_or_else(|| Reason::MalformedParameter.because("charset: not a charset of the list")),
-            None => Ok(self.charsets.get(verified.app_id()).copied().unwrap_or(Charset::Utf8)),
+            None if verified.kind() == Kind::Flat => {
+                Ok(self.charsets.get(verified.app_id()).copied().unwrap_or(Charset::Utf8))
+            }
+            None => Err(Reason::MissingParameter.because("charset")),
         }
     }
 }

@@ -66,11 +66,11 @@ fn each_key_is_described() {
         Alipay has a key of its own for each app that signs with RSA2: check that none was copied
     tests/fixtures/config/valid/everything.toml:33:28  apps[1].alipay_public_key_files[0]  is the same key as apps[0].alipay_public_key_files[1]
         Alipay has a key of its own for each app that signs with RSA2: check that none was copied
-    tests/fixtures/config/valid/everything.toml:38:8  verify.form  refuses every trade: flat notifications are signed in form v1, all but a few kinds
+    tests/fixtures/config/valid/everything.toml:39:8  verify.form  refuses every trade: flat notifications are signed in form v1, all but a few kinds
         write "auto", unless only messages come here
-    tests/fixtures/config/valid/everything.toml:39:14  verify.allow_sha1  SHA-1 and keys of 1,024 bits are allowed; many merchants share such a key
+    tests/fixtures/config/valid/everything.toml:40:14  verify.allow_sha1  SHA-1 and keys of 1,024 bits are allowed; many merchants share such a key
         switch to RSA2 in the console, and this off; until then the app_id is what tells apps apart
-    tests/fixtures/config/valid/everything.toml:40:11  verify.max_age  notifications of any age are accepted, so that a leaked one can be sent again at any time
+    tests/fixtures/config/valid/everything.toml:41:11  verify.max_age  notifications of any age are accepted, so that a leaked one can be sent again at any time
         write "26h" unless the clock of this machine cannot be trusted
     tests/fixtures/config/valid/everything.toml:33:28  apps[1].alipay_public_key_files[0]  the certificate expires on 2026-12-23T18:39:27Z: download alipayCertPublicKey_RSA2.crt from the console again
     tests/fixtures/config/valid/everything.toml:33:28  apps[1].alipay_public_key_files[0]  the certificate comes from a sandbox or a test (CN=Test of alipay-sidecar): real notifications need the one of production

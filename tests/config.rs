@@ -75,3 +75,9 @@ mod rules;
 
 #[path = "config/files.rs"]
 mod files;
+
+#[path = "config/secrets.rs"]
+mod secrets;
+
+#[path = "config/upstream.rs"]
+mod upstream;

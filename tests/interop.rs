@@ -3,10 +3,12 @@
 //!
 //! The SDKs are the platform's own for Node (`alipay-sdk`) and Python (`alipay-sdk-python`), and the one that most
 //! Python projects use (`python-alipay-sdk`); the libraries are the official SDK of `CloudEvents` for Python
-//! (`cloudevents`) and the reference library of Standard Webhooks (`standardwebhooks`). `make test` installs them;
-//! where one is missing these tests fail.
+//! (`cloudevents`), the reference library of Standard Webhooks (`standardwebhooks`) and the messages of OpenTelemetry
+//! (`opentelemetry-proto`). `make test` installs them; where one is missing these tests fail.
 #![cfg(test)]
 
+#[path = "interop/collector.rs"]
+mod collector;
 #[path = "interop/driver.rs"]
 mod driver;
 #[path = "interop/keys.rs"]
@@ -23,6 +25,7 @@ mod sidecar;
 mod upstream;
 
 use crate::{
+    collector::{Collector, attributes, hex},
     keys::{KeyForm, Keys},
     notification::{APP_ID, Charset, Notification},
     receiver::Receiver,
@@ -194,6 +197,86 @@ fn the_library_of_standard_webhooks_accepts_what_is_signed_and_refuses_a_changed
             }
         }
     }
+}
+
+#[test]
+fn the_messages_of_open_telemetry_read_the_span_of_each_notification() {
+    let keys = Keys::generate("spans");
+    let (mut sdk, mut collector) = (Sdk::start(Which::AlipaySdkPython), Collector::start());
+    let upstream = Upstream::start();
+    let settings = format!("[telemetry]\notlp_endpoint = \"http://127.0.0.1:{}/\"", collector.port);
+    let sidecar = Sidecar::with(&keys.file(KeyForm::PublicSpkiPem), &upstream, &settings);
+    let genuine = Notification::of(Charset::Utf8).remove(0);
+    let body = sdk.sign(SignForm::V1, &genuine, &keys, KeyForm::PrivatePkcs1Pem);
+    let (trace, caller) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let sampled = format!("traceparent: 00-{trace}-{caller}-01\r\ntracestate: a=1\r\n");
+    let before = jiff::Timestamp::now().as_nanosecond();
+    let mut spans = Vec::new();
+    for (headers, answer) in [(sampled.as_str(), Answer::success()), ("", Answer::success())] {
+        assert_eq!(sidecar.post_with(&body, headers), answer);
+        // The first two attempts fail, and a batch is sent until it is taken.
+        let mut export = collector.next(503, 0);
+        if spans.is_empty() {
+            export = collector.next(429, 0);
+        }
+        let again = collector.next(200, 0);
+        assert_eq!(again.spans(), export.spans());
+        assert_eq!((again.path(), again.header("content-type")), ("/v1/traces", "application/x-protobuf"));
+        assert!(again.header("user-agent").starts_with("alipay-sidecar/"));
+        let resource = again.resource();
+        assert_eq!(resource["service.name"], "alipay-sidecar");
+        assert_eq!(resource["service.version"], env!("CARGO_PKG_VERSION"));
+        spans.extend(again.spans());
+    }
+    let changed = &notification::changed(&body)[0];
+    assert_eq!(sidecar.post_with(changed, &sampled), Answer::refused());
+    spans.extend(collector.next(200, 1).spans());
+    assert_eq!(spans.len(), 3);
+    let after = jiff::Timestamp::now().as_nanosecond();
+
+    let param = |name: &str| genuine.params[name].as_str().unwrap().to_owned();
+    let got = upstream.got();
+    for (span, got) in spans.iter().zip(&got) {
+        // What the upstream gets names this span.
+        let parent = &got.headers()["traceparent"];
+        assert_eq!(*parent, format!("00-{}-{}-01", hex(&span["traceId"]), hex(&span["spanId"])));
+        assert_eq!(span["name"], format!("notification {}", param("msg_method")));
+        let attributes = attributes(&span["attributes"]);
+        assert_eq!(attributes["outcome"], "accepted");
+        for name in ["app_id", "notify_id", "msg_method"] {
+            assert_eq!(attributes[name], param(name));
+        }
+        assert_eq!((&attributes["form"], &attributes["schema"]), (&"v1".into(), &"typed".into()));
+        // Whole numbers are text in the JSON of protobuf.
+        assert_eq!(attributes["upstream_status"], "204");
+        assert_eq!(attributes["bytes"], body.len().to_string());
+        assert!(attributes["upstream_ms"].as_f64().unwrap() > 0.0);
+        assert!(span.get("status").is_none_or(|status| status.get("code").is_none()), "{span}");
+    }
+    for span in &spans {
+        assert_eq!(span["kind"], "SPAN_KIND_SERVER");
+        let time = |name: &str| span[name].as_str().unwrap().parse::<i128>().unwrap();
+        let (start, end) = (time("startTimeUnixNano"), time("endTimeUnixNano"));
+        assert!(before <= start && start < end && end <= after, "{before} {start} {end} {after}");
+    }
+    // One that belongs to the sender's trace, one that begins a trace, one that was refused.
+    let [sampled, new, refused] = spans.try_into().unwrap();
+    for span in [&sampled, &refused] {
+        assert_eq!(
+            (hex(&span["traceId"]), hex(&span["parentSpanId"])),
+            (trace.to_owned(), caller.to_owned())
+        );
+        assert_eq!((&span["traceState"], &span["flags"]), (&"a=1".into(), &0x301.into()));
+    }
+    assert_ne!(hex(&new["traceId"]), trace);
+    assert_eq!((new.get("parentSpanId"), &new["flags"]), (None, &0x101.into()));
+    let attributes = attributes(&refused["attributes"]);
+    assert_eq!((&attributes["outcome"], &attributes["reason"]), (&"refused".into(), &"bad_signature".into()));
+    assert_eq!(refused["name"], "notification");
+    assert!(
+        refused.get("status").is_none_or(|status| status.get("code").is_none()),
+        "the sender's fault is none of ours"
+    );
 }
 
 /// What an upstream with `settings` gets of notifications in `charset` that `sdk` signs.

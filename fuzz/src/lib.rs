@@ -62,7 +62,7 @@ static NOW: LazyLock<SystemTime> =
 
 /// The translator of the default configuration.
 pub static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
-    Translator::new(Catalogue::builtin().unwrap(), OnMismatch::Forward, UnknownMethods::Forward)
+    Translator::new(Catalogue::builtin(), OnMismatch::Forward, UnknownMethods::Forward)
 });
 
 /// The public test key, as a `SubjectPublicKeyInfo` in DER.

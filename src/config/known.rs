@@ -40,7 +40,9 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("verify", &["form", "allow_sha1", "max_age", "max_skew"]),
     ("translate", &["on_mismatch", "unknown_methods", "messages"]),
     ("ack", &["failure_status"]),
+    ("passthrough", &["enabled"]),
     ("log", &["level", "format"]),
+    ("telemetry", &["otlp_endpoint"]),
 ];
 
 /// The sections of which there may be any number: `[[apps]]` rather than `[apps]`.

@@ -11,8 +11,8 @@ const MAX_FILE: u64 = 256 * 1024;
 
 /// Adds the message that one file describes to `catalogue`. Relative paths start at `folder`.
 ///
-/// Each mistake in the file is told with its line. What a message is called may be told once only: a file cannot
-/// replace a message that is compiled in.
+/// Each mistake in the file is told with its line. A message is described once: a file cannot replace one whose fields
+/// are compiled in, but it can complete one of which only the name is.
 pub(super) fn add(written: &Written<'_>, folder: &Path, catalogue: &mut Catalogue) -> Result<(), Problem> {
     let path = folder.join(written.text.as_ref());
     let shown = shown(written, &path);

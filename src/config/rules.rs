@@ -7,6 +7,7 @@ use super::finding::{Finding, Place};
 use super::reader::{Problem, Reader};
 use super::source::{Source, quote};
 use super::{Config, UpstreamUrl};
+use crate::passthrough::closed::Closed;
 use crate::verify::SignedForm;
 
 /// When Alipay's last delivery comes is 24 h 22 min after the first; the next full hour is the least that is sound.
@@ -39,6 +40,7 @@ pub(super) fn syntax(source: &Source<'_>, errors: &[toml::de::Error]) -> Vec<Fin
 pub(super) fn check(reader: &mut Reader<'_>, config: &Config) {
     timeouts(reader, config);
     addresses(reader, config);
+    passthrough(reader, config);
     if config.apps.is_empty() && reader.are_sound_below("apps") {
         let remedy = "add an [[apps]] with its app_id and Alipay's public key";
         let what = "no app is configured: every notification is refused, and /readyz stays 503";
@@ -92,6 +94,27 @@ fn timeouts(reader: &mut Reader<'_>, config: &Config) {
     }
 }
 
+/// Some paths cannot be closed without closing all.
+fn passthrough(reader: &mut Reader<'_>, config: &Config) {
+    if !config.passthrough || !reader.are_sound(&["server.paths", "upstream.url"]) {
+        return;
+    }
+    let what = "leaves nothing to pass through: as servers read paths, every path may lead there";
+    let remedy =
+        "give the notifications a path of their own, like /alipay/notify, or set passthrough.enabled = false";
+    if config.server.paths.iter().any(|path| Closed::is_everything(path)) {
+        reader.error(reader.place("server", "paths"), "server.paths", Problem::new(what, remedy));
+    }
+    let url = &config.upstream.url;
+    if Closed::is_everything(&url.path_and_query) {
+        reader.error(reader.place("upstream", "url"), "upstream.url", Problem::new(what, remedy));
+    }
+    let routes = config.upstream.routes.iter().filter(|route| route.url.port == url.port);
+    for route in routes.filter(|route| Closed::is_everything(&route.url.path_and_query)) {
+        reader.error(Some(route.place), &route.entry, Problem::new(what, remedy));
+    }
+}
+
 fn addresses(reader: &mut Reader<'_>, config: &Config) {
     if !reader.are_sound(&["server.listen", "admin.listen"]) {
         return;
@@ -108,6 +131,13 @@ fn addresses(reader: &mut Reader<'_>, config: &Config) {
         if is_url_sound && leads_back(&config.upstream.url, listen) {
             let place = reader.place("upstream", "url").or(reader.place("server", "listen"));
             reader.error(place, "upstream.url", Problem::new(what(), REMEDY_FOR_LOOP));
+        }
+        if let Some(url) = &config.telemetry.otlp_endpoint
+            && leads_back(url, listen)
+        {
+            let remedy = "write the address of the collector";
+            let place = reader.place("telemetry", "otlp_endpoint");
+            reader.error(place, "telemetry.otlp_endpoint", Problem::new(what(), remedy));
         }
         for route in config.upstream.routes.iter().filter(|route| leads_back(&route.url, listen)) {
             reader.error(Some(route.place), &route.entry, Problem::new(what(), REMEDY_FOR_LOOP));

@@ -12,8 +12,8 @@ use tracing::Level;
 use super::reader::{Problem, Reader};
 use super::upstream::{self, Format, Upstream, UpstreamUrl};
 use super::{
-    Admin, Config, Log, LogFormat, OnMismatch, Server, Translate, UnknownMethods, apps, hmac, messages,
-    routes, value,
+    Admin, Config, Log, LogFormat, OnMismatch, Server, Telemetry, Translate, UnknownMethods, apps, hmac,
+    messages, routes, telemetry, value,
 };
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
@@ -36,7 +36,10 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
     let content_keys = apps.iter().filter_map(|app| Some((of_app(app), app.content_key.clone()?))).collect();
     let answers = apps.iter().filter_map(|app| Some((of_app(app), app.answer.clone()?))).collect();
     let failure_status = read_failure_status(reader);
+    let passthrough = reader.section("passthrough").boolean("enabled", false);
     let log = read_log(reader);
+    let mut section = reader.section("telemetry");
+    let telemetry = Telemetry { otlp_endpoint: section.optional("otlp_endpoint", telemetry::endpoint) };
     let warnings = Vec::new();
     Config {
         server,
@@ -51,7 +54,9 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
         translate,
         catalogue,
         failure_status,
+        passthrough,
         log,
+        telemetry,
         warnings,
         file,
     }
@@ -149,16 +154,7 @@ fn read_translate(reader: &mut Reader<'_>, folder: &Path) -> (Translate, Catalog
         &[("forward", OnMismatch::Forward), ("fail", OnMismatch::Fail)];
     const UNKNOWN_METHODS: &[(&str, UnknownMethods)] =
         &[("forward", UnknownMethods::Forward), ("fail", UnknownMethods::Fail)];
-    let mut catalogue = Catalogue::builtin().unwrap_or_else(|mistakes| {
-        for mistake in mistakes {
-            reader.error(
-                None,
-                "translate",
-                Problem::new(mistake.to_string(), "this version is broken: use another"),
-            );
-        }
-        Catalogue::default()
-    });
+    let mut catalogue = Catalogue::builtin();
     let mut section = reader.section("translate");
     section.list("messages", Vec::new(), |written| messages::add(written, folder, &mut catalogue));
     let translate = Translate {

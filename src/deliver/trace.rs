@@ -6,12 +6,32 @@ use hyper::header::{HeaderMap, HeaderValue};
 
 /// The longest `tracestate` that is passed on; the specification asks for at least 512 characters.
 const MAX_STATE: usize = 512;
+/// The flag that says that the sender records the trace.
+const SAMPLED: u8 = 1;
 
 /// The trace that a delivery belongs to.
 #[derive(Debug, Clone)]
 pub struct TraceContext {
     parent: String,
     state: Option<HeaderValue>,
+    is_new: bool,
+    /// Whether a span of ours is recorded in the trace; `parent` names it then.
+    is_recorded: bool,
+    /// The span of the sender that ours belongs to.
+    caller: Option<u64>,
+}
+
+/// A span of ours that is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The trace.
+    pub trace: u128,
+    /// The span itself.
+    pub span: u64,
+    /// The span of the sender that it belongs to.
+    pub parent: Option<u64>,
+    /// The flags of the trace.
+    pub flags: u8,
 }
 
 impl TraceContext {
@@ -28,6 +48,9 @@ impl TraceContext {
             Some(parent) => Self {
                 parent: parent.to_owned(),
                 state: only("tracestate").filter(|value| is_state(value.as_bytes())).cloned(),
+                is_new: false,
+                is_recorded: false,
+                caller: None,
             },
             None => Self::create(),
         }
@@ -35,13 +58,37 @@ impl TraceContext {
 
     /// A new trace, not sampled.
     fn create() -> Self {
-        let mut parent = String::with_capacity(55);
-        // A trace id or span id of zeroes is invalid, hence at least 1. Writing to a String does not fail.
-        let (trace, span) = (fastrand::u128(1..), fastrand::u64(1..));
-        if write!(parent, "00-{trace:032x}-{span:016x}-00").is_err() {
-            parent.clear();
+        // A trace id or span id of zeroes is invalid, hence at least 1.
+        let parent = written(fastrand::u128(1..), fastrand::u64(1..), 0);
+        Self { parent, state: None, is_new: true, is_recorded: false, caller: None }
+    }
+
+    /// The context of a span of ours in this trace, for whoever records spans. The flag of the sender decides whether
+    /// the trace is sampled; one that begins here is. A trace that is not sampled stays as it is.
+    #[must_use]
+    pub fn recorded(self) -> Self {
+        let (trace, caller, flags) = self.parts();
+        if !self.is_new && flags & SAMPLED == 0 {
+            return self;
         }
-        Self { parent, state: None }
+        let parent = written(trace, fastrand::u64(1..), flags | SAMPLED);
+        Self { parent, is_recorded: true, caller: (!self.is_new).then_some(caller), ..self }
+    }
+
+    /// The span of ours in this trace, if it is recorded.
+    pub fn record(&self) -> Option<Recorded> {
+        let (trace, span, flags) = self.parts();
+        self.is_recorded.then_some(Recorded { trace, span, parent: self.caller, flags })
+    }
+
+    /// Trace, span and flags of `traceparent`, whose form was checked or is our own.
+    fn parts(&self) -> (u128, u64, u8) {
+        let part = |range| self.parent.get(range).unwrap_or_default();
+        (
+            u128::from_str_radix(part(3..35), 16).unwrap_or_default(),
+            u64::from_str_radix(part(36..52), 16).unwrap_or_default(),
+            u8::from_str_radix(part(53..55), 16).unwrap_or_default(),
+        )
     }
 
     /// The value of `traceparent`.
@@ -58,6 +105,16 @@ impl TraceContext {
     pub fn id(&self) -> &str {
         self.parent.get(3..35).unwrap_or_default()
     }
+}
+
+/// A `traceparent` of version 00.
+fn written(trace: u128, span: u64, flags: u8) -> String {
+    let mut parent = String::with_capacity(55);
+    // Writing to a String does not fail.
+    if write!(parent, "00-{trace:032x}-{span:016x}-{flags:02x}").is_err() {
+        parent.clear();
+    }
+    parent
 }
 
 /// Whether `value` is a `traceparent` of version 00: <https://www.w3.org/TR/trace-context/#traceparent-header>.
@@ -119,5 +176,37 @@ mod tests {
             assert_ne!(trace.parent(), PARENT);
             assert_eq!(trace.state(), None);
         }
+    }
+
+    #[test]
+    fn a_sampled_trace_goes_on_with_a_span_of_ours() {
+        let trace = TraceContext::of(&headers(&[("traceparent", PARENT), ("tracestate", "a=1")]));
+        assert_eq!(trace.record(), None);
+        let trace = trace.recorded();
+        let recorded = trace.record().unwrap();
+        assert_eq!(recorded.trace, 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
+        assert_eq!((recorded.parent, recorded.flags), (Some(0x00f0_67aa_0ba9_02b7), 1));
+        assert_eq!(trace.parent(), format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{:016x}-01", recorded.span));
+        assert_ne!(Some(recorded.span), recorded.parent);
+        assert_eq!(trace.state().unwrap(), "a=1");
+    }
+
+    #[test]
+    fn a_trace_that_is_not_sampled_stays_as_it_is() {
+        let unsampled = PARENT.replace("-01", "-02");
+        let mut given = HeaderMap::new();
+        given.insert("traceparent", HeaderValue::from_str(&unsampled).unwrap());
+        let trace = TraceContext::of(&given).recorded();
+        assert_eq!((trace.parent(), trace.record()), (unsampled.as_str(), None));
+    }
+
+    #[test]
+    fn a_trace_that_begins_here_is_sampled_where_spans_are_recorded() {
+        let trace = TraceContext::of(&headers(&[]));
+        assert!(trace.parent().ends_with("-00"));
+        let trace = trace.recorded();
+        let recorded = trace.record().unwrap();
+        assert_eq!((recorded.parent, recorded.flags), (None, 1));
+        assert!(is_parent(trace.parent()) && trace.parent().ends_with("-01"));
     }
 }

@@ -11,13 +11,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -27,6 +28,7 @@ use super::crowd::Seat;
 use super::drain::Phase;
 use super::gate::{Gate, State, Waiting};
 use crate::ack::refusal;
+use crate::passthrough::Passed;
 use crate::rejection::Reason;
 
 /// How much hyper holds of what it reads: a head at its longest, and some of the body.
@@ -58,6 +60,10 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, worker: Rc<Worker
     }
     let (stream, is_mid_request) = gate.into_stream();
     drop(seat);
+    if state.is_cut_short.get() && SockRef::from(&stream).set_linger(Some(Duration::ZERO)).is_ok() {
+        // A reset: an orderly end would say that this was all.
+        return;
+    }
     drop(timeout(LINGER_TIME, close(stream, is_mid_request, state.shut.get(), peer, &worker)).await);
 }
 
@@ -104,9 +110,7 @@ async fn exchange(
         let (worker, state) = (Rc::clone(worker), Rc::clone(&state));
         async move {
             let request = request.map(|body| Arriving { body, state: Rc::clone(&state) });
-            let response = answer(request, peer, &worker, &state).await;
-            state.answered();
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(answer(request, peer, &worker, &state).await)
         }
     });
     let mut connection = http1::Builder::new()
@@ -137,6 +141,9 @@ async fn exchange(
         if Pin::new(&mut connection).poll(context).is_ready() {
             return Poll::Ready(false);
         }
+        if state.has_hung_up.get() || (state.moved.get().is_some() && worker.drain.phase() == Phase::Over) {
+            return Poll::Ready(false);
+        }
         if state.is_at_rest() && worker.connections.load(Ordering::Relaxed) > WARM {
             return Poll::Ready(true);
         }
@@ -164,7 +171,11 @@ impl Body for Arriving {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_ready() {
+            self.state.moved();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -182,15 +193,68 @@ impl Drop for Arriving {
     }
 }
 
+/// The body of an answer that is passed on, piece by piece; the request is answered when it is dropped.
+struct Leaving {
+    body: Passed,
+    state: Rc<State>,
+    /// Whether nothing but the end of the connection says where it ends.
+    ends_by_closing: bool,
+}
+
+impl Body for Leaving {
+    type Data = Bytes;
+    type Error = <Passed as Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_ready() {
+            self.state.moved();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if self.ends_by_closing && self.body.is_unfinished() {
+            self.state.is_cut_short.set(true);
+        }
+        self.state.answered();
+    }
+}
+
 async fn answer(
     request: Request<Arriving>,
     peer: SocketAddr,
     worker: &Worker,
-    state: &State,
-) -> Response<Full<Bytes>> {
+    state: &Rc<State>,
+) -> Response<Either<Full<Bytes>, Leaving>> {
+    let is_old = request.version() < Version::HTTP_11;
     // After chunks no second request is read: where they end, two readers may disagree.
-    let is_last = request.version() < Version::HTTP_11 || request.headers().contains_key(TRANSFER_ENCODING);
-    let mut response = worker.gateway.answer(request, peer, &worker.drain).await;
+    let is_last = is_old || request.headers().contains_key(TRANSFER_ENCODING);
+    let mut response = if let Some(passthrough) = worker.gateway.passes(&request) {
+        state.passes();
+        let response = passthrough.pass(request, peer, &worker.drain).await;
+        state.moved.set(Some(Instant::now()));
+        let ends_by_closing = is_old && !response.headers().contains_key(CONTENT_LENGTH);
+        let leaving = |body| Leaving { body, state: Rc::clone(state), ends_by_closing };
+        response.map(|body| Either::Right(leaving(body)))
+    } else {
+        let response = worker.gateway.answer(request, peer, &worker.drain).await;
+        state.answered();
+        response.map(Either::Left)
+    };
     // Nor where a body was refused unread.
     if is_last || state.is_unread() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -266,7 +330,7 @@ impl Watch {
         match self.state.waiting.get() {
             Waiting::Idle(since) => since.checked_add(self.keep_alive),
             Waiting::Head(since) => since.checked_add(self.header_timeout),
-            Waiting::Answer => None,
+            Waiting::Answer => self.state.moved.get().and_then(|moved| moved.checked_add(self.keep_alive)),
         }
     }
 }

@@ -47,6 +47,14 @@ pub(super) struct State {
     is_flushed: Cell<bool>,
     /// Whether hyper asked for the next request, and there was none.
     has_asked: Cell<bool>,
+    /// Whether the present request is passed through.
+    passes: Cell<bool>,
+    /// When its answer moved last, once there is one.
+    pub(super) moved: Cell<Option<Instant>>,
+    /// Whether the sender of it has hung up.
+    pub(super) has_hung_up: Cell<bool>,
+    /// Whether an answer was broken off of which only the end of the connection tells the end.
+    pub(super) is_cut_short: Cell<bool>,
     reader: Cell<Option<Waker>>,
 }
 
@@ -61,6 +69,10 @@ impl State {
             has_arrived: Cell::new(false),
             is_flushed: Cell::new(true),
             has_asked: Cell::new(false),
+            passes: Cell::new(false),
+            moved: Cell::new(None),
+            has_hung_up: Cell::new(false),
+            is_cut_short: Cell::new(false),
             reader: Cell::new(None),
         })
     }
@@ -76,9 +88,10 @@ impl State {
     }
 
     /// The bytes that hyper and we hold for this connection; 0 when it is at rest, and while a whole request is
-    /// worked on, which is bounded elsewhere and not to be broken off.
+    /// worked on or passed through, which is bounded elsewhere and not to be broken off.
     pub(super) fn memory(&self) -> usize {
-        let is_whole = matches!(self.waiting.get(), Waiting::Answer) && self.has_arrived.get();
+        let is_under_way = self.has_arrived.get() || self.passes.get();
+        let is_whole = matches!(self.waiting.get(), Waiting::Answer) && is_under_way;
         if is_whole || self.is_at_rest() {
             return 0;
         }
@@ -87,8 +100,24 @@ impl State {
         EXCHANGE.saturating_add(came).saturating_add(came.min(PIECE)).saturating_add(self.held.get())
     }
 
+    /// The present request is passed through: what comes of it is not kept, and a sender who hangs up gives it up.
+    pub(super) fn passes(&self) {
+        self.passes.set(true);
+    }
+
+    /// A piece of a request or of an answer passed on.
+    pub(super) fn moved(&self) {
+        if self.moved.get().is_some() {
+            self.moved.set(Some(Instant::now()));
+        }
+    }
+
     /// The request was answered: the next may come.
     pub(super) fn answered(&self) {
+        if self.passes.replace(false) {
+            self.came.set(0);
+        }
+        self.moved.set(None);
         self.waiting.set(Waiting::Idle(Instant::now()));
         self.is_flushed.set(false);
         self.has_asked.set(false);
@@ -187,6 +216,25 @@ impl Gate {
         length
     }
 
+    /// Looks whether the sender of what is passed through is still there, which hyper does not ask. As everywhere, who
+    /// has ended its sending side counts as gone. What it sends instead is held: the head of its next request.
+    fn look_for_hangup(&mut self, context: &mut Context<'_>) {
+        let is_sending = self.state.is_unread() && !self.state.has_arrived.get();
+        if !self.state.passes.get() || is_sending || !self.held.is_empty() {
+            return;
+        }
+        let mut bytes = [0; 512];
+        let mut buf = ReadBuf::new(&mut bytes);
+        match Pin::new(&mut self.stream).poll_read(context, &mut buf) {
+            Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                self.held.extend_from_slice(buf.filled());
+                self.state.held.set(self.held.capacity());
+            }
+            Poll::Ready(_) => self.state.has_hung_up.set(true),
+            Poll::Pending => {}
+        }
+    }
+
     /// Hands on what of `held` may pass and fits.
     fn pass_held(&mut self, buf: &mut ReadBuf<'_>) {
         let length = self.take(self.held.len().min(buf.remaining()));
@@ -275,6 +323,7 @@ impl AsyncWrite for Gate {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper comes here only when it has written all it had.
         self.state.is_flushed.set(true);
+        self.look_for_hangup(context);
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -3,9 +3,11 @@
 mod writer;
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use hyper::StatusCode;
+use tracing::{debug, error, info, warn};
 
 use self::writer::Queue;
 pub(crate) use self::writer::dropped;
@@ -13,6 +15,7 @@ pub use self::writer::flush;
 use super::{Line, Verdict, milliseconds};
 use crate::ack::Outcome;
 use crate::config::{self, LogFormat};
+use crate::passthrough::Ending;
 use crate::rejection::{Rejection, Severity};
 use crate::verify::SignedForm;
 
@@ -68,4 +71,11 @@ pub(super) fn notification(line: &Line, outcome: &Result<Outcome, Rejection>, ha
         Severity::Upstream => write_line!(warn),
         Severity::Operator => write_line!(error),
     }
+}
+
+/// Writes the line of one request that was passed through. Nobody verified it, and its path and its headers are its own
+/// affair, so the line is for those who look for something: at `debug`, and without either.
+pub(crate) fn passed(ending: Ending, status: Option<StatusCode>, took: Duration, peer: SocketAddr) {
+    let status = status.map(|status| status.as_u16());
+    debug!(event = "passthrough", result = ending.label(), status, took_ms = milliseconds(took), %peer);
 }

@@ -10,8 +10,10 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, opts,
 };
 
+use super::process::Process;
 use super::{Verdict, log};
 use crate::deliver::InFlight;
+use crate::passthrough::Ending;
 use crate::verify::SignedForm;
 
 /// Upper bounds of the upstream's time, in seconds: up to the 16 s that Alipay waits.
@@ -31,11 +33,17 @@ pub struct Metrics {
     upstream_seconds: Histogram,
     handling_seconds: Histogram,
     log_lines_dropped: IntCounter,
+    spans_exported: IntCounter,
+    spans_dropped: IntCounter,
     in_flight_gauge: IntGauge,
     in_flight_bytes_gauge: IntGauge,
     connections_gauge: IntGauge,
+    process: Process,
     in_flight: InFlight,
     connections: Arc<AtomicUsize>,
+    passthrough: [IntCounter; Ending::ALL.len()],
+    passthrough_in_flight_gauge: IntGauge,
+    passing: Arc<AtomicUsize>,
 }
 
 impl Metrics {
@@ -54,11 +62,24 @@ impl Metrics {
             ),
             &["form"],
         )?;
+        let spans = IntCounterVec::new(
+            Opts::new(
+                "alipay_sidecar_spans_total",
+                "Spans, by whether the collector took them or they were dropped.",
+            ),
+            &["result"],
+        )?;
+        let passthrough = IntCounterVec::new(
+            Opts::new("alipay_sidecar_passthrough_total", "Requests passed through, by what became of them."),
+            &["result"],
+        )?;
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
         };
+        let registry = Registry::new();
         let metrics = Self {
-            registry: Registry::new(),
+            process: Process::register(&registry)?,
+            registry,
             by_outcome: (0..Verdict::COUNT.saturating_mul(methods.len())).map(|_| OnceLock::new()).collect(),
             methods,
             forms: [SignedForm::V1, SignedForm::V2].map(|form| forms.with_label_values(&[form.label()])),
@@ -76,6 +97,8 @@ impl Metrics {
                 "alipay_sidecar_log_lines_dropped_total",
                 "Lines not written because the reader of the log was too slow.",
             )?,
+            spans_exported: spans.with_label_values(&["exported"]),
+            spans_dropped: spans.with_label_values(&["dropped"]),
             in_flight_gauge: IntGauge::new("alipay_sidecar_in_flight", "Deliveries in flight.")?,
             in_flight_bytes_gauge: IntGauge::new(
                 "alipay_sidecar_in_flight_bytes",
@@ -87,6 +110,12 @@ impl Metrics {
             )?,
             in_flight: InFlight::default(),
             connections: Arc::default(),
+            passthrough: Ending::ALL.map(|ending| passthrough.with_label_values(&[ending.label()])),
+            passthrough_in_flight_gauge: IntGauge::new(
+                "alipay_sidecar_passthrough_in_flight",
+                "Requests being passed through.",
+            )?,
+            passing: Arc::default(),
             notifications,
         };
         let build_info = IntGauge::with_opts(
@@ -97,12 +126,15 @@ impl Metrics {
         let registry = &metrics.registry;
         registry.register(Box::new(metrics.notifications.clone()))?;
         registry.register(Box::new(forms))?;
+        registry.register(Box::new(spans))?;
         registry.register(Box::new(metrics.upstream_seconds.clone()))?;
         registry.register(Box::new(metrics.handling_seconds.clone()))?;
         registry.register(Box::new(metrics.log_lines_dropped.clone()))?;
         registry.register(Box::new(metrics.in_flight_gauge.clone()))?;
         registry.register(Box::new(metrics.in_flight_bytes_gauge.clone()))?;
         registry.register(Box::new(metrics.connections_gauge.clone()))?;
+        registry.register(Box::new(passthrough))?;
+        registry.register(Box::new(metrics.passthrough_in_flight_gauge.clone()))?;
         registry.register(Box::new(build_info))?;
         Ok(metrics)
     }
@@ -115,6 +147,17 @@ impl Metrics {
     /// The number of open connections, in all workers.
     pub(crate) fn connections(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.connections)
+    }
+
+    /// The number of requests being passed through, in all workers.
+    pub(crate) fn passing(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.passing)
+    }
+
+    /// Counts a request that was passed through by what became of it.
+    pub(crate) fn passed(&self, ending: Ending) {
+        let counters = Ending::ALL.iter().zip(&self.passthrough);
+        counters.filter(|(counted, _)| **counted == ending).for_each(|(_, counter)| counter.inc());
     }
 
     /// Counts a request by what became of it. `method` is the index of its message in the catalogue.
@@ -134,6 +177,19 @@ impl Metrics {
             verdict.reason().unwrap_or_default(),
             self.methods.get(method).map_or("other", String::as_str),
         ])
+    }
+
+    /// The name of the message of this index, as the label `msg_method` has it.
+    pub(super) fn method(&self, method: Option<usize>) -> &str {
+        method.and_then(|method| self.methods.get(method)).map_or("other", String::as_str)
+    }
+
+    pub(super) fn spans_exported(&self, count: u64) {
+        self.spans_exported.inc_by(count);
+    }
+
+    pub(super) fn spans_dropped(&self, count: u64) {
+        self.spans_dropped.inc_by(count);
     }
 
     /// The index of the message `method` in the catalogue.
@@ -166,6 +222,8 @@ impl Metrics {
         self.in_flight_gauge.set(gauge(self.in_flight.count()));
         self.in_flight_bytes_gauge.set(gauge(self.in_flight.bytes()));
         self.connections_gauge.set(gauge(self.connections.load(Ordering::Relaxed)));
+        self.process.refresh();
+        self.passthrough_in_flight_gauge.set(gauge(self.passing.load(Ordering::Relaxed)));
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

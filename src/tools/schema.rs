@@ -27,12 +27,12 @@ pub fn section(message: &Message, out: &mut impl Write) -> io::Result<()> {
 
 /// Writes the page of all messages, which is `docs/messages.md` for those that are compiled in.
 pub fn page(catalogue: &Catalogue, out: &mut impl Write) -> io::Result<()> {
-    markdown::page(catalogue.messages(), out)
+    markdown::page(catalogue, out)
 }
 
 /// Writes one line for each message: its name, how much of it is known, and what it tells.
 pub fn list(catalogue: &Catalogue, out: &mut impl Write) -> io::Result<()> {
-    list::write(catalogue.messages(), out)
+    list::write(catalogue, out)
 }
 
 /// The message of that name, be it a `msg_method` or a `notify_type`.

@@ -3,83 +3,170 @@
 //! The files in `messages/` are compiled in, and those of the user join them. The format is documented at the top of
 //! `messages/alipay.open.mini.icp.faceauth.completed.toml`.
 
+mod builtin;
 mod file;
+#[cfg(test)]
+mod tests;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use self::builtin::{BUILTIN, Builtin};
 use super::json;
 use super::violation::{Place, Violations};
 use crate::verify::kind::KnownParameters;
-
-/// The files in `messages/`: their names and texts, in alphabetical order.
-const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 
 /// All kinds of messages that are known, each under its name: a `msg_method`, or the `notify_type` of a flat one.
 ///
 /// Finding one takes the same time however many there are. `Debug` prints names.
 #[derive(Default, Clone)]
 pub struct Catalogue {
-    messages: Vec<Message>,
-    by_msg_method: HashMap<String, usize>,
-    by_notify_type: HashMap<String, usize>,
+    entries: Vec<Entry>,
+    by_name: HashMap<Cow<'static, str>, usize>,
+}
+
+/// A message, and the file that describes it.
+#[derive(Clone)]
+enum Entry {
+    Builtin(&'static Builtin),
+    Own(Arc<Own>),
+}
+
+/// A message that a file of the user describes.
+struct Own {
+    message: Message,
+    file: String,
+    line: usize,
+}
+
+impl Entry {
+    fn name(&self) -> &str {
+        match self {
+            Self::Builtin(builtin) => builtin.name,
+            Self::Own(own) => &own.message.name,
+        }
+    }
+
+    fn naming(&self) -> Naming {
+        match self {
+            Self::Builtin(builtin) => builtin.naming,
+            Self::Own(own) => own.message.naming,
+        }
+    }
+
+    fn message(&self) -> &Message {
+        match self {
+            Self::Builtin(builtin) => builtin.message(),
+            Self::Own(own) => &own.message,
+        }
+    }
 }
 
 impl Catalogue {
-    /// The catalogue that is compiled in. It is parsed here, once, and fails only if one of its files is wrong.
-    pub fn builtin() -> Result<Self, Vec<CatalogueError>> {
-        let mut catalogue = Self::default();
-        for (name, text) in BUILTIN {
-            catalogue.add(name, text)?;
-        }
-        Ok(catalogue)
+    /// The catalogue that is compiled in. Each of its files is parsed when its message is first asked for.
+    pub fn builtin() -> Self {
+        let entries = BUILTIN.iter().map(Entry::Builtin).collect();
+        let by_name =
+            BUILTIN.iter().enumerate().map(|(index, builtin)| (builtin.name.into(), index)).collect();
+        Self { entries, by_name }
     }
 
     /// Adds the message that the TOML `text` describes; `file` is its name for the errors, of which all are reported.
+    ///
+    /// A name is described once. But where the catalogue that is compiled in knows no more than a name, a file
+    /// completes it: the message keeps its place, and its title unless the file has another.
     pub fn add(&mut self, file: &str, text: &str) -> Result<(), Vec<CatalogueError>> {
-        // Whichever parameter names it: a schema is known by the name alone.
-        let is_taken = |name: &str| {
-            [Naming::MsgMethod, Naming::NotifyType].iter().any(|naming| self.find(*naming, name).is_some())
+        let clash = |naming: Naming, name: &str, has_fields: bool| {
+            self.entry(name).and_then(|(_, entry)| entry.clash(naming, name, has_fields))
         };
-        let message = file::parse(file, text, is_taken)?;
-        let by_name = match message.naming {
-            Naming::MsgMethod => &mut self.by_msg_method,
-            Naming::NotifyType => &mut self.by_notify_type,
-        };
-        by_name.insert(message.name.clone(), self.messages.len());
-        self.messages.push(message);
+        let (mut message, line) = file::parse(file, text, clash)?;
+        let own = |message| Entry::Own(Arc::new(Own { message, file: file.to_owned(), line }));
+        let index = self.by_name.get(&*message.name).copied();
+        if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
+            if message.title.both().is_empty() {
+                message.title = entry.message().title.clone();
+            }
+            *entry = own(message);
+        } else {
+            self.by_name.insert(message.name.clone().into(), self.entries.len());
+            self.entries.push(own(message));
+        }
         Ok(())
     }
 
     /// The names of all messages, in the order in which they were added, which is that of [`Catalogue::find`].
     pub fn methods(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.messages.iter().map(|message| &*message.name)
+        self.entries.iter().map(Entry::name)
     }
 
     /// All messages, in the order of [`Catalogue::methods`].
-    pub fn messages(&self) -> &[Message] {
-        &self.messages
+    pub fn messages(&self) -> impl ExactSizeIterator<Item = &Message> {
+        self.entries.iter().map(Entry::message)
     }
 
     /// The parameters of all flat notifications, and whether each is free text.
     pub fn parameters(&self) -> KnownParameters {
-        let flat = self.messages.iter().filter(|message| message.content == ContentPlace::Parameters);
-        KnownParameters::new(flat.flat_map(|message| {
-            let fields = message.fields.iter().flat_map(Fields::iter);
-            fields.map(|field| (&*message.name, &*field.name, field.kind.is_free_text()))
-        }))
+        KnownParameters::new(self.entries.iter().flat_map(Entry::parameters))
     }
 
     /// The message of that name, and the place it has among all.
     pub fn find(&self, naming: Naming, name: &str) -> Option<(usize, &Message)> {
-        let by_name = match naming {
-            Naming::MsgMethod => &self.by_msg_method,
-            Naming::NotifyType => &self.by_notify_type,
+        let (index, entry) = self.entry(name)?;
+        (entry.naming() == naming).then(|| (index, entry.message()))
+    }
+
+    /// What is known under a name, whichever parameter holds it: a schema is known by the name alone.
+    fn entry(&self, name: &str) -> Option<(usize, &Entry)> {
+        let index = *self.by_name.get(name)?;
+        Some((index, self.entries.get(index)?))
+    }
+}
+
+impl Entry {
+    /// Its fields, if they are parameters: the name of the message, that of the field, and whether it is free text.
+    fn parameters(&self) -> Vec<(&str, &str, bool)> {
+        match self {
+            Self::Builtin(Builtin { name, parameters, .. }) => {
+                parameters.iter().map(|(field, is_free_text)| (*name, *field, *is_free_text)).collect()
+            }
+            Self::Own(own) if own.message.content == ContentPlace::Parameters => {
+                let fields = own.message.fields.iter().flat_map(Fields::iter);
+                fields.map(|field| (self.name(), &*field.name, field.kind.is_free_text())).collect()
+            }
+            Self::Own(_) => Vec::new(),
+        }
+    }
+
+    /// What is wrong with one more file for its `name`, if anything is.
+    fn clash(&self, naming: Naming, name: &str, has_fields: bool) -> Option<String> {
+        let builtin = match self {
+            Self::Own(own) => {
+                return Some(format!(
+                    "{name} is described at {}:{} too: keep one of them",
+                    own.file, own.line
+                ));
+            }
+            Self::Builtin(builtin) => builtin,
         };
-        let index = *by_name.get(name)?;
-        Some((index, self.messages.get(index)?))
+        let known = builtin.file;
+        if builtin.naming != naming {
+            let (right, wrong) = (builtin.naming.parameter(), naming.parameter());
+            Some(format!("{name} is a {right} in {known}, built in: write {right} in place of {wrong}"))
+        } else if builtin.has_fields {
+            Some(format!(
+                "{name} has its fields in {known}, built in, which stay as they are: remove this file"
+            ))
+        } else if !has_fields {
+            Some(format!(
+                "{name} is known without fields from {known}, built in: list them, or remove this file"
+            ))
+        } else {
+            None
+        }
     }
 }
 
@@ -150,7 +237,7 @@ impl Message {
 
 /// A text for people, in two languages; a language that is not written is empty.
 #[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(try_from = "file::WrittenWords")]
 pub struct Words {
     /// Chinese.
     pub zh: String,
@@ -171,6 +258,7 @@ impl Words {
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// The page, or the place in the source.
+    #[serde(deserialize_with = "file::told")]
     pub page: String,
     /// How far that is to be trusted.
     pub kind: SourceKind,
@@ -352,71 +440,3 @@ impl fmt::Display for CatalogueError {
 }
 
 impl std::error::Error for CatalogueError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_file_in_messages_is_compiled_in() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/messages");
-        let mut found: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| format!("messages/{}", entry.unwrap().file_name().into_string().unwrap()))
-            .collect();
-        found.sort();
-        assert!(!found.is_empty());
-        let compiled_in: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
-        assert_eq!(found, compiled_in);
-    }
-
-    #[test]
-    fn every_file_compiled_in_is_named_for_its_message_and_documents_it() {
-        let catalogue = Catalogue::builtin().unwrap();
-        assert_eq!(catalogue.methods().len(), BUILTIN.len());
-        for (index, ((file, _), message)) in BUILTIN.iter().zip(catalogue.messages()).enumerate() {
-            assert_eq!(*file, format!("messages/{}.toml", message.name));
-            assert!(is_told(&message.title), "{file}");
-            assert!(message.source.is_some(), "{file}");
-            assert_eq!(message.example.is_some(), message.fields.is_some(), "{file}");
-            message.fields.iter().for_each(|fields| are_told(file, fields));
-            assert_eq!(catalogue.find(message.naming, &message.name).unwrap().0, index);
-        }
-    }
-
-    fn is_told(words: &Words) -> bool {
-        !words.zh.is_empty() && !words.en.is_empty()
-    }
-
-    fn are_told(file: &str, fields: &Fields) {
-        for field in fields.iter() {
-            assert!(is_told(&field.description), "{file}: {}", field.name);
-            is_documented(file, &field.name, &field.kind);
-        }
-    }
-
-    fn is_documented(file: &str, name: &str, kind: &FieldType) {
-        match kind {
-            FieldType::Enum { values } => {
-                assert!(values.iter().all(|value| is_told(&value.meaning)), "{file}: {name}");
-            }
-            FieldType::Object { fields } => are_told(file, fields),
-            FieldType::List { items } => is_documented(file, name, items),
-            FieldType::Json { holds: Some(holds) } => is_documented(file, name, holds),
-            FieldType::Text { .. }
-            | FieldType::Integer
-            | FieldType::Decimal { .. }
-            | FieldType::Boolean { .. }
-            | FieldType::TimestampMs
-            | FieldType::DateTime
-            | FieldType::Json { holds: None } => {}
-        }
-    }
-
-    #[test]
-    fn an_unknown_method_is_not_found() {
-        let catalogue = Catalogue::builtin().unwrap();
-        assert!(catalogue.find(Naming::MsgMethod, "alipay.open.mini.icp.faceauth.complete").is_none());
-        assert!(catalogue.find(Naming::NotifyType, "alipay.open.mini.icp.faceauth.completed").is_none());
-    }
-}

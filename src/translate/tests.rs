@@ -51,7 +51,7 @@ fn verified(params: &[(String, Vec<u8>)]) -> Verified {
 }
 
 fn lenient() -> Translator {
-    Translator::new(Catalogue::builtin().unwrap(), OnMismatch::Forward, UnknownMethods::Forward)
+    Translator::new(Catalogue::builtin(), OnMismatch::Forward, UnknownMethods::Forward)
 }
 
 fn event(changes: &[(&str, &str)]) -> Event {
@@ -227,7 +227,7 @@ fn an_unknown_method_passes_untyped_or_is_refused() {
     let event = event(&changes);
     assert!(json(&event).ends_with(r#""biz_content":{"status":"SUCCESS"}}"#));
     assert_eq!((event.schema(), event.method_index()), (Schema::Untyped, None));
-    let strict = Translator::new(Catalogue::builtin().unwrap(), OnMismatch::Forward, UnknownMethods::Fail);
+    let strict = Translator::new(Catalogue::builtin(), OnMismatch::Forward, UnknownMethods::Fail);
     let rejection = strict.translate(verified(&example(&changes))).unwrap_err();
     assert_eq!(rejection.reason(), Reason::UnknownMethod);
     assert!(strict.translate(verified(&example(&[]))).is_ok());
@@ -235,7 +235,7 @@ fn an_unknown_method_passes_untyped_or_is_refused() {
 
 #[test]
 fn a_mismatch_is_refused_where_that_is_wanted_and_the_cause_names_no_value() {
-    let strict = Translator::new(Catalogue::builtin().unwrap(), OnMismatch::Fail, UnknownMethods::Forward);
+    let strict = Translator::new(Catalogue::builtin(), OnMismatch::Fail, UnknownMethods::Forward);
     let content = r#"{"mini_app_id":42,"certify_result_status":"secret"}"#;
     let rejection = strict.translate(verified(&example(&[("biz_content", content)]))).unwrap_err();
     insta::assert_snapshot!(format!("{:?}", why(&rejection)),

@@ -35,7 +35,7 @@ static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
 type Params = BTreeMap<String, Vec<u8>>;
 
 static PARAMETERS: LazyLock<Arc<KnownParameters>> =
-    LazyLock::new(|| Arc::new(Catalogue::builtin().unwrap().parameters()));
+    LazyLock::new(|| Arc::new(Catalogue::builtin().parameters()));
 
 fn policy(forms: &'static [SignedForm]) -> Policy {
     Policy {

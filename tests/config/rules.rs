@@ -362,3 +362,40 @@ fn a_key_pair_of_which_both_halves_are_configured_is_a_warning() {
     let other = fs::canonicalize(format!("{FIXTURES}/keys/test-private-key.pem")).unwrap();
     assert!(warnings(other.to_str().unwrap()).is_empty());
 }
+
+#[test]
+fn spans_go_to_the_path_that_the_protocol_names_below_the_address_of_the_collector() {
+    let endpoint =
+        |url: &str| sound(&format!("[telemetry]\notlp_endpoint = \"{url}\"")).telemetry.otlp_endpoint;
+    for (url, posted_to) in [
+        ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
+        ("http://collector/", "http://collector/v1/traces"),
+        ("http://[::1]:4318/a/b/", "http://[::1]:4318/a/b/v1/traces"),
+        ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
+    ] {
+        assert_eq!(endpoint(url).unwrap().to_string(), posted_to);
+    }
+    assert!(sound("").telemetry.otlp_endpoint.is_none());
+}
+
+#[test]
+fn an_address_that_no_collector_can_have_is_refused_with_its_remedy() {
+    let said = |url: &str| errors(&format!("[telemetry]\notlp_endpoint = \"{url}\""));
+    for (url, part) in [
+        ("https://collector:4318", "to a collector on this machine or in this cluster"),
+        ("http://me:hunter2@collector:4318", "remove what stands before the @"),
+        ("https://me:hunter2@collector:4318", "remove what stands before the @"),
+        ("http://collector:4318?a=b", "has a query or a fragment"),
+        ("http://collector:4318#b", "has a query or a fragment"),
+        ("collector:4318", "write it like \"http://127.0.0.1:4318\""),
+        ("grpc://collector:4317", "write it like \"http://127.0.0.1:4318\""),
+        ("http://collector:x", "write it like \"http://127.0.0.1:4318\""),
+        ("", "write it like \"http://127.0.0.1:4318\""),
+        ("http://127.0.0.1:8080", "leads back to the proxy: server.listen is the same address"),
+        ("http://localhost:9090", "leads back to the proxy: admin.listen is the same address"),
+    ] {
+        let said = said(url);
+        assert!(said.contains(part) && !said.contains("hunter2"), "{url}: {said}");
+        assert!(said.contains("2:17  telemetry.otlp_endpoint"), "{said}");
+    }
+}

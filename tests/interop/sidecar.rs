@@ -72,11 +72,16 @@ impl Sidecar {
 
     /// Posts a form as Alipay does and reads the whole answer.
     pub(crate) fn post(&self, form: &str) -> Answer {
+        self.post_with(form, "")
+    }
+
+    /// The same, with more `headers`.
+    pub(crate) fn post_with(&self, form: &str, headers: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let head = format!(
             "POST /alipay/notify HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/4.0\r\nConnection: close\r\n\
-             Content-Type: application/x-www-form-urlencoded; text/html; charset=UTF-8\r\nContent-Length: {}\r\n\r\n",
+             Content-Type: application/x-www-form-urlencoded; text/html; charset=UTF-8\r\nContent-Length: {}\r\n{headers}\r\n",
             self.address,
             form.len(),
         );

@@ -1,6 +1,7 @@
 //! What the tests stand on: a server on free ports, an upstream that does as it is told, a raw client, and Alipay.
 
 pub(crate) mod alipay;
+pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod process;
 pub(crate) mod upstream;
@@ -133,7 +134,9 @@ fn config(url: &str, settings: &[(&str, &str)]) -> String {
         ("verify", ""),
         ("translate", ""),
         ("ack", ""),
+        ("passthrough", ""),
         ("log", ""),
+        ("telemetry", ""),
     ] {
         writeln!(text, "[{table}]\n{given}").unwrap();
         for line in lines(settings, table) {

@@ -46,6 +46,12 @@ impl Idle {
         let mut by_address = lock(&self.by_address);
         by_address.entry(address.clone()).or_insert_with(|| IdleTo::new(self.workers)).clone()
     }
+
+    /// Closes those to the host and the port of `address`, for somebody else who waits for it.
+    pub(crate) fn close(&self, address: &(String, u16)) {
+        let idle = lock(&self.by_address).get(address).cloned();
+        drop(idle.map(|idle| idle.give_way()));
+    }
 }
 
 /// The idle connections to one upstream, shared by all workers.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::completeness;
 use super::indented::indented;
-use crate::translate::catalogue::{ContentPlace, EnumValue, FieldType, Fields, Message, Words};
+use crate::translate::catalogue::{Catalogue, ContentPlace, EnumValue, FieldType, Fields, Message, Words};
 
 /// What stands above the table.
 const INTRODUCTION: &str = "\
@@ -33,11 +33,11 @@ known to exist; with `name only` nothing is known, and the content passes as it 
 
 ";
 
-/// Writes the page of all `messages`.
-pub(super) fn page(messages: &[Message], out: &mut impl Write) -> io::Result<()> {
+/// Writes the page of all messages of `catalogue`.
+pub(super) fn page(catalogue: &Catalogue, out: &mut impl Write) -> io::Result<()> {
     out.write_all(INTRODUCTION.as_bytes())?;
     writeln!(out, "| message / 消息 | title / 标题 | table / 字段表 | source / 来源 |\n|---|---|---|---|")?;
-    for message in messages {
+    for message in catalogue.messages() {
         let name = &message.name;
         let anchor = name.to_ascii_lowercase().replace('.', "");
         let title = cell(&message.title.both());
@@ -48,7 +48,7 @@ pub(super) fn page(messages: &[Message], out: &mut impl Write) -> io::Result<()>
             cell(&source(message))
         )?;
     }
-    for message in messages {
+    for message in catalogue.messages() {
         writeln!(out)?;
         section(message, out)?;
     }

@@ -109,6 +109,11 @@ impl Upstream {
         self.got.recv_timeout(PATIENCE).expect("the upstream got nothing")
     }
 
+    /// The next request, if there is one by now.
+    pub(crate) fn try_got(&self) -> Option<Got> {
+        self.got.try_recv().ok()
+    }
+
     /// That no request came. To be asked when the sidecar has answered: then it has delivered whatever it will.
     #[track_caller]
     pub(crate) fn got_nothing(&self) {

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::translate::catalogue::{ContentPlace, FieldType, Fields, Message, Naming};
+use crate::translate::catalogue::{ContentPlace, FieldType, Fields, Message};
 
 /// What may stand in the place of any value. A number that is nearer to the bounds of 64 bits than doubles tell apart
 /// is not among them, for the validator reads doubles.
@@ -89,12 +89,7 @@ impl Contents {
         self.rarity = self.rng.u32(2..200);
         let nothing = Vec::new();
         let members = message.fields.as_ref().map_or(nothing, |fields| self.members(fields));
-        // A flat notification may come either way.
-        let is_flat = match message.naming {
-            Naming::MsgMethod => false,
-            Naming::NotifyType => (message.content == ContentPlace::Parameters) == (self.rng.u32(0..4) != 0),
-        };
-        if is_flat {
+        if message.content == ContentPlace::Parameters {
             let plain = |(name, value): (String, String)| {
                 (name, serde_json::from_str::<String>(&value).unwrap_or(value))
             };
