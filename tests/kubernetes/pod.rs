@@ -13,6 +13,7 @@ use crate::alipay::Key;
 use crate::podman::{Client, Podman, Volume, until};
 use crate::tools::{kustomize, object};
 
+const PUBLIC: u16 = 18080;
 const ADMIN: u16 = 19090;
 /// A drain with nothing in flight ends at once; the kubelet may leave it no more than 2 s.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -84,7 +85,8 @@ fn the_pod_of_the_example_runs_as_the_kubelet_would_run_it() {
     let pod = &object(&objects, "Deployment", "shop")["spec"]["template"]["spec"];
     let (sidecar, app) = (&pod["initContainers"][0], &pod["containers"][0]);
     let config = object(&objects, "ConfigMap", "alipay-sidecar")["data"]["sidecar.toml"].as_str().unwrap();
-    let config = config.split("\n[ledger]").next().unwrap();
+    let (before, after) = config.split_once("[ledger]").unwrap();
+    let config = &format!("{before}{}", &after[after.find("[passthrough]").unwrap()..]);
 
     let (key, new_key) = (Key::generate(), Key::generate());
     let settings = Volume::new(podman.path("config"), "sidecar.toml", config);
@@ -117,6 +119,10 @@ fn the_pod_of_the_example_runs_as_the_kubelet_would_run_it() {
     until("the app listens", || !of(&podman.log("app"), "listening").is_empty());
     assert_eq!(client.post(&key.notification("first")), "200 success");
     table.row("from nothing to the first `success`", format!("{} ms", started.elapsed().as_millis()));
+
+    // The Service leads here, so all else goes on to the app.
+    assert_eq!(client.get(PUBLIC, "/orders"), "200 the app");
+    table.row("another page of the app", "200, passed through");
 
     // What is forged stops here.
     let forged = key.notification("forged").replace("success", "fail");
