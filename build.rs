@@ -43,7 +43,8 @@ fn entry(file: &str, path: &str, text: &str) -> io::Result<String> {
         return Err(io::Error::other(format!("{file} has no line with its msg_method or notify_type")));
     };
     let has_fields = text.lines().any(|line| line == "[[fields]]");
-    let is_flat = naming == "NotifyType" && !text.lines().any(|line| line == "content = \"biz_content\"");
+    let has_content = naming == "NotifyType" && text.lines().any(|line| line == "content = \"biz_content\"");
+    let is_flat = naming == "NotifyType" && !has_content;
     // What stands above the first field is the message's own.
     let fields = text.split("\n[[fields]]\n").skip(1).filter(|_| is_flat).map(|field| {
         let Some(name) = field.lines().find_map(|line| string(line, "name")) else {
@@ -53,7 +54,11 @@ fn entry(file: &str, path: &str, text: &str) -> io::Result<String> {
         let is_free_text = is_json || field.lines().any(|line| line == "free_text = true");
         Ok(format!("({name:?}, {is_free_text}), "))
     });
-    let parameters = fields.collect::<io::Result<String>>()?;
+    let parameters = if has_content {
+        "(\"biz_content\", true)".to_owned()
+    } else {
+        fields.collect::<io::Result<String>>()?
+    };
     Ok(format!(
         "    Builtin::new({file:?}, Naming::{naming}, {name:?}, {has_fields}, &[{parameters}], include_str!({path:?})),\n"
     ))

@@ -127,17 +127,16 @@ impl Catalogue {
 }
 
 impl Entry {
-    /// Its fields, if they are parameters: the name of the message, that of the field, and whether it is free text.
+    /// The parameters that hold its fields, if it is flat: the name of the message, that of the field, and whether it is free text.
     fn parameters(&self) -> Vec<(&str, &str, bool)> {
         match self {
             Self::Builtin(Builtin { name, parameters, .. }) => {
                 parameters.iter().map(|(field, is_free_text)| (*name, *field, *is_free_text)).collect()
             }
-            Self::Own(own) if own.message.content == ContentPlace::Parameters => {
-                let fields = own.message.fields.iter().flat_map(Fields::iter);
-                fields.map(|field| (self.name(), &*field.name, field.kind.is_free_text())).collect()
+            Self::Own(own) => {
+                let parameters = own.message.parameters().into_iter();
+                parameters.map(|(field, is_free_text)| (self.name(), field, is_free_text)).collect()
             }
-            Self::Own(_) => Vec::new(),
         }
     }
 
@@ -225,6 +224,18 @@ pub struct Message {
 }
 
 impl Message {
+    /// The parameters that hold its fields, if it is flat, and whether each is free text.
+    fn parameters(&self) -> Vec<(&str, bool)> {
+        match (self.naming, self.content) {
+            (Naming::MsgMethod, _) => Vec::new(),
+            (Naming::NotifyType, ContentPlace::BizContent) => vec![("biz_content", true)],
+            (Naming::NotifyType, ContentPlace::Parameters) => {
+                let fields = self.fields.iter().flat_map(Fields::iter);
+                fields.map(|field| (&*field.name, field.kind.is_free_text())).collect()
+            }
+        }
+    }
+
     /// The example as the app gets it: the value of its `biz_content`. A message without one has none.
     pub fn translated_example(&self) -> Option<String> {
         let (mut out, mut violations) = (Vec::new(), Violations::default());

@@ -192,16 +192,19 @@ const COPY: &str = "copy the AES key (接口内容加密方式) from the console
 pub struct ContentKeys(HashMap<Box<[u8]>, ContentKey>);
 
 impl ContentKeys {
-    /// The content of `form` in clear, in its charset, if it is encrypted; nothing if it is not.
-    pub(super) fn open(&self, form: &Form, charset: Charset) -> Result<Option<String>, Rejection> {
+    /// The content of `form`, which is for `app`, in clear and in its charset, if it is encrypted; nothing if it is not.
+    pub(super) fn open(&self, app: &str, form: &Form, charset: Charset) -> Result<Option<String>, Rejection> {
         let value = |name| form.get(name).unwrap_or_default();
         let algorithm = value("encrypt_type");
         if algorithm.is_empty() {
             return Ok(None);
         }
+        if Algorithm::named(algorithm).is_none() {
+            return Err(Reason::MalformedParameter.because("encrypt_type: no cipher of the list"));
+        }
         let key = self
             .0
-            .get(value("app_id"))
+            .get(app.as_bytes())
             .ok_or_else(|| Reason::EncryptedContent.because("the app has no content_key_file"))?;
         let bytes = key.decrypt(algorithm, value("biz_content")).map_err(|_error| does_not_fit())?;
         let text = charset.decode(&bytes).map(Cow::into_owned);

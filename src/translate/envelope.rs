@@ -116,7 +116,7 @@ impl<'f> Envelope<'f> {
         if kind == Kind::Message && version.is_none() {
             return Err(missing("version"));
         }
-        let decrypted = if has_content { content_keys.open(form, charset)? } else { None };
+        let decrypted = if has_content { content_keys.open(verified.app_id(), form, charset)? } else { None };
         Ok(Self {
             notify_id: notify_id.ok_or_else(|| missing("notify_id"))?,
             naming,

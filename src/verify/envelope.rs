@@ -12,7 +12,7 @@ use jiff::tz::Offset;
 use memchr::memmem;
 
 use super::key::Hash;
-use super::kind::{Kind, KnownParameters, is_only_a_gateway_check};
+use super::kind::{Kind, KnownParameters, Names, Role, is_only_a_gateway_check};
 use crate::receive::form::{Form, is_name};
 use crate::rejection::{Reason, Rejection};
 
@@ -127,23 +127,44 @@ fn required<'a>(
 /// Rule R6: no value may hold what reads as another parameter.
 ///
 /// `biz_content` of a message or a gateway check may, because where it ends is told otherwise. Free text of flat
-/// notifications may as well, unless the name means something in that kind and sorts from the name of the text on: a
-/// name before it cannot follow it in the sorted text.
+/// notifications may as well, if no other reading of the signed text comes of it: see [`is_harmless`].
 fn unambiguous(form: &Form, kind: Kind, parameters: &KnownParameters) -> Result<(), Rejection> {
     let names = parameters.of(form.get("notify_type"));
     for (name, value) in form.iter() {
         if name == b"biz_content" && kind != Kind::Flat {
             continue;
         }
-        let is_free_text = kind == Kind::Flat && names.is_free_text(name);
-        let is_allowed = |found: &[u8]| is_free_text && (found < name || !names.is_known(found));
-        if names_within(value).any(|found| !is_allowed(found)) {
+        let is_free_text = kind == Kind::Flat && names.role(name) == Some(Role::FreeText);
+        if names_within(value).any(|found| !(is_free_text && is_harmless(found, name, form, names))) {
             let name = String::from_utf8_lossy(name).into_owned();
             return Err(Reason::AmbiguousParameters
                 .because(format!("{name} holds `&name=`, which reads as another parameter")));
         }
     }
     Ok(())
+}
+
+/// Whether `&found=` in the free text `name` can be read as nothing but text, or as a parameter that means nothing.
+///
+/// A name that sorts before that of the text cannot follow it in the sorted text. A field that is no free text cannot
+/// either if the parameter after the text sorts before it: it would have to swallow that one.
+fn is_harmless(found: &[u8], name: &[u8], form: &Form, names: &Names) -> bool {
+    match names.role(found) {
+        _ if found < name => true,
+        None => true,
+        Some(Role::Envelope | Role::FreeText) => false,
+        Some(Role::Field) => next_signed(name, form).is_some_and(|next| next <= found),
+    }
+}
+
+/// The first parameter after `name` in the signed text, of those that are signed for certain.
+///
+/// Empty ones may not be, nor may `sign_type`, so whoever sends the notification can add them.
+fn next_signed<'f>(name: &[u8], form: &'f Form) -> Option<&'f [u8]> {
+    let signed = form.iter().filter(|(other, value)| {
+        *other > name && !value.is_empty() && *other != b"sign" && *other != b"sign_type"
+    });
+    signed.map(|(other, _)| other).min()
 }
 
 /// Every `name` that stands as `&name=` in `value`.

@@ -2,7 +2,7 @@
 //!
 //! A kind is told by what a notification carries. All of it is signed, so nobody but the signer chooses it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::SignedForm::{self, V1, V2};
 use crate::receive::form::Form;
@@ -52,6 +52,8 @@ const BESIDE_THE_CATALOGUE: &[&str] = &[
     "version",
 ];
 
+const BIZ_CONTENT: &str = "biz_content";
+
 /// The parameters of flat notifications that mean something, for each `notify_type`.
 #[derive(Debug, Default, Clone)]
 pub struct KnownParameters {
@@ -60,19 +62,31 @@ pub struct KnownParameters {
     of_any: Names,
 }
 
-/// The parameters that mean something, and those among them that hold free text, in which `&` and `=` are welcome.
+/// The parameters that mean something in one kind.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Names {
-    known: BTreeSet<String>,
-    free_text: BTreeSet<String>,
+pub(super) struct Names(BTreeMap<String, Role>);
+
+/// What a parameter is for, in one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It may decide how the others are read.
+    Envelope,
+    /// A field that people or merchants write, or something in it: `&` and `=` are welcome.
+    FreeText,
+    /// Any other field.
+    Field,
 }
 
 impl KnownParameters {
-    /// What is known of parameters once `fields` are: `notify_type`, name, and whether it is free text.
+    /// What is known of parameters once `fields` are: `notify_type`, name, and whether it is free text. Where the fields
+    /// of a kind stand in the JSON of `biz_content`, that is its one field.
     pub fn new<'f>(fields: impl IntoIterator<Item = (&'f str, &'f str, bool)>) -> Self {
-        let mut parameters = Self::default();
-        parameters.of_any.known.extend(BESIDE_THE_CATALOGUE.iter().map(|name| (*name).to_owned()));
-        let envelope = parameters.of_any.clone();
+        let envelope: BTreeMap<_, _> =
+            BESIDE_THE_CATALOGUE.iter().map(|name| ((*name).to_owned(), Role::Envelope)).collect();
+        let envelope = Names(envelope);
+        let mut parameters = Self { of_kind: BTreeMap::new(), of_any: envelope.clone() };
+        // What nobody knows has its content in there, if it has one.
+        parameters.of_any.add(BIZ_CONTENT, true);
         for (notify_type, name, is_free_text) in fields {
             let of_kind =
                 parameters.of_kind.entry(notify_type.to_owned()).or_insert_with(|| envelope.clone());
@@ -90,21 +104,19 @@ impl KnownParameters {
 }
 
 impl Names {
+    /// Adds a field. What is of the envelope stays that, and what is free text in one kind is so for any.
     fn add(&mut self, name: &str, is_free_text: bool) {
-        self.known.insert(name.to_owned());
-        if is_free_text {
-            self.free_text.insert(name.to_owned());
+        let role = if is_free_text { Role::FreeText } else { Role::Field };
+        match self.0.get(name) {
+            Some(Role::Envelope) if name != BIZ_CONTENT => {}
+            Some(Role::FreeText) => {}
+            Some(Role::Envelope | Role::Field) | None => drop(self.0.insert(name.to_owned(), role)),
         }
     }
 
-    /// Whether the parameter `name` means something.
-    pub(super) fn is_known(&self, name: &[u8]) -> bool {
-        str::from_utf8(name).is_ok_and(|name| self.known.contains(name))
-    }
-
-    /// Whether the parameter `name` is free text.
-    pub(super) fn is_free_text(&self, name: &[u8]) -> bool {
-        str::from_utf8(name).is_ok_and(|name| self.free_text.contains(name))
+    /// What the parameter `name` is for, if it means something.
+    pub(super) fn role(&self, name: &[u8]) -> Option<Role> {
+        str::from_utf8(name).ok().and_then(|name| self.0.get(name)).copied()
     }
 }
 

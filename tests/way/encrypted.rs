@@ -10,7 +10,7 @@ use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 use tempfile::TempDir;
 
 use crate::support::Way;
-use crate::support::alipay::{CONTENT, Form, Notification, key};
+use crate::support::alipay::{APP_ID, CONTENT, Form, Notification, flat, key};
 
 const KEY: [u8; 16] = *b"the key of tests";
 
@@ -58,6 +58,21 @@ fn sm4_reaches_the_app_as_well() {
     let notification = Notification::unsigned().set("msg_method", "a.b").set("encrypt_type", "SM4");
     way.post(&notification.set("biz_content", content).signed(Form::V1, key())).is(200, "success");
     assert!(way.upstream.got().text().ends_with(r#""biz_content":{"status":"人脸核验"}}"#));
+}
+
+#[test]
+fn the_key_is_that_of_the_app_for_which_it_was_verified() {
+    let (way, _folder) = with_key(KEY);
+    let content = encrypted(Notification::unsigned(), "AES", [0; 16]);
+    let flat = |encrypt_type| {
+        let params = [("auth_app_id", APP_ID), ("encrypt_type", encrypt_type)];
+        let notification = flat("open_app_auth_notify", &params).without("app_id");
+        notification.set("biz_content", content.value("biz_content")).signed(Form::V1, key())
+    };
+    way.post(&flat("AES")).is(200, "success");
+    assert!(way.upstream.got().text().contains(CONTENT));
+    way.post(&flat("XOR")).is(400, "fail");
+    assert_eq!(way.count("malformed_parameter"), 1);
 }
 
 #[test]

@@ -90,8 +90,29 @@ fn free_text_is_refused_only_where_it_can_be_read_as_a_parameter() {
     };
     way.post(&with("a&b=c&zzz=1")).is(200, "success");
     assert!(way.upstream.got().text().contains("\"subject\":\"a&b=c&zzz=1\""));
-    way.post(&with("a&total_amount=0.01")).is(400, "fail");
+    // A name that means something cannot be a parameter if it sorts after the next one.
+    let url = "https://shop.example/item?id=3&price=9";
+    let shop = [("trade_no", "1"), ("body", url), ("buyer_id", "2088"), ("seller_id", "2088")];
+    way.post(&flat("trade_status_sync", &shop).signed(Form::V1, key())).is(200, "success");
+    assert!(way.upstream.got().text().contains(url));
+    way.post(&with("a&voucher_detail_list=[]")).is(400, "fail");
+    let shop = [("trade_no", "1"), ("body", "a&buyer_email=b"), ("buyer_id", "2088")];
+    way.post(&flat("trade_status_sync", &shop).signed(Form::V1, key())).is(400, "fail");
     way.upstream.got_nothing();
+    assert_eq!(way.count("ambiguous_parameters"), 2);
+}
+
+#[test]
+fn the_json_of_a_flat_notification_may_hold_addresses() {
+    let way = Way::start();
+    let content = r#"{"notify_context":{"trigger":"https://x.example/cb?a=1&b=2"}}"#;
+    for kind in ["open_app_auth_notify", "nobody_knows"] {
+        way.post(&flat(kind, &[("biz_content", content)]).signed(Form::V1, key())).is(200, "success");
+        assert!(way.upstream.got().text().contains(content));
+    }
+    let injected = r#"{"a":"&notify_type=trade_status_sync&b="}"#;
+    let injected = flat("open_app_auth_notify", &[("biz_content", injected)]);
+    way.post(&injected.signed(Form::V1, key())).is(400, "fail");
     assert_eq!(way.count("ambiguous_parameters"), 1);
 }
 

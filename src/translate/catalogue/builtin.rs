@@ -17,7 +17,7 @@ pub(super) struct Builtin {
     pub(super) name: &'static str,
     /// Whether more is known than its name.
     pub(super) has_fields: bool,
-    /// Its fields, if they are parameters, and whether each is free text.
+    /// The parameters that hold its fields, if it is flat, and whether each is free text.
     pub(super) parameters: &'static [(&'static str, bool)],
     text: &'static str,
     message: OnceLock<Message>,

@@ -101,6 +101,10 @@ impl Entry {
             mistakes
                 .add(at, format!("{who} stands in JSON, where nothing is percent-encoded: remove encoded"));
         }
+        if self.free_text.is_some() && standing == Standing::Json {
+            mistakes
+                .add(at, format!("{who} stands in JSON, where & and = are always welcome: remove free_text"));
+        }
         let mut lacks = |key: &str| {
             mistakes.add(at, format!("{who} has the type {label}, and no {key}: add that"));
             None
@@ -182,7 +186,9 @@ impl Entry {
 /// Parameters have plain names, and come as text.
 fn check_parameter(field: &Field, at: usize, mistakes: &mut Mistakes<'_>) {
     let name = &field.name;
-    if !name.is_empty() && (!is_name(name.as_bytes()) || parameters::is_envelope(name)) {
+    // A notification with one of these two is of another kind.
+    let is_taken = parameters::is_envelope(name) || matches!(&**name, "msg_method" | "service");
+    if !name.is_empty() && (!is_name(name.as_bytes()) || is_taken) {
         mistakes.add(at, format!("the field {name:?} is no parameter that could be a field"));
     }
     if matches!(field.kind, FieldType::List { .. } | FieldType::Object { .. }) {

@@ -125,7 +125,10 @@ fn add_group(group: Spanned<Vec<String>>, table: Option<&mut Table>, mistakes: &
         mistakes.add(at, "exactly_one_of names two or more fields in each group");
         return;
     };
-    for name in &group {
+    for (index, name) in group.iter().enumerate() {
+        if group.iter().take(index).any(|before| before == name) {
+            mistakes.add(at, format!("exactly_one_of names {name:?} twice: remove one"));
+        }
         // One that is not found may be among those with mistakes.
         let is_optional = fields.find(name).map_or(*has_others, |field| !field.required);
         if !is_optional {

@@ -217,14 +217,30 @@ fn fields_that_are_parameters_are_told_at_their_lines() {
     insta::assert_snapshot!([
         text.replace("name = 'id'", "name = 'sign'"),
         text.replace("name = 'id'", "name = 'i d'"),
+        text.replace("name = 'id'", "name = 'service'"),
         text.replace("type = 'string'", "type = 'list'\nitems = { type = 'string' }"),
         text.replace("type = 'string'", "type = 'object'\nfields = []"),
     ].map(|text| told(&add(&text).unwrap_err())).join("\n"), @r#"
     my.toml:10: the field "sign" is no parameter that could be a field
     my.toml:10: the field "i d" is no parameter that could be a field
+    my.toml:10: the field "service" is no parameter that could be a field
     my.toml:10: the field "id" is a parameter, which is text: make it json, with `holds`
     my.toml:10: the field "id" is a parameter, which is text: make it json, with `holds`
     "#);
+}
+
+#[test]
+fn a_group_names_each_field_once() {
+    let twice = mistakes("complete", "exactly_one_of = [['id', 'id']]\ncomplete");
+    assert!(twice.contains("exactly_one_of names \"id\" twice: remove one"), "{twice}");
+}
+
+#[test]
+fn in_json_no_text_is_freer_than_another() {
+    assert_eq!(
+        mistakes("type = 'string'", "type = 'string'\nfree_text = true"),
+        "my.toml:10: the field \"id\" stands in JSON, where & and = are always welcome: remove free_text"
+    );
 }
 
 #[test]
