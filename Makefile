@@ -16,7 +16,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages promtool lint flood timing pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug clean
+.PHONY: help demo test test-deps packages promtool lint flood timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ flood: build ## the release binary under floods at full size, and the table of w
 timing: build ## how long the release binary takes for each 403, interleaved on one connection
 	TIMING_ROUNDS=20000 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
 		$(CARGO) test --locked --test timing -- --nocapture
+
+tls-scan: build ## what testssl.sh finds about TLS of the release binary
+	@scripts/tls-scan $(abspath $(TARGET))/release/alipay-sidecar $(abspath $(TARGET))/tls-scan
 
 pod: test-deps ## the pod of k8s/example in podman, and the table of what was seen
 	$(CARGO) test --locked --test kubernetes -- --nocapture the_pod_of_the_example

@@ -5,6 +5,7 @@
 
 mod apps;
 mod expand;
+mod files;
 mod finding;
 mod hmac;
 mod known;
@@ -16,10 +17,11 @@ mod secrets;
 mod sections;
 mod source;
 mod telemetry;
+mod tls;
 mod upstream;
 mod value;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,12 +44,15 @@ use crate::verify::keyring::Keyring;
 
 pub(crate) use apps::read_key_file;
 pub use apps::{App, ConfiguredKey, KeySource};
+use files::Folder;
+pub use files::NamedFiles;
 pub(crate) use finding::Printable;
 pub use finding::{ConfigErrors, Finding, Place};
 pub use known::{KEYS, LISTS};
 use reader::Reader;
 pub use routes::{Pattern, Route};
 use source::Source;
+pub use tls::Tls;
 pub use upstream::{AcceptedStatuses, Format, Upstream, UpstreamUrl};
 
 /// Everything that the proxy needs to know, checked and parsed.
@@ -86,10 +91,11 @@ pub struct Config {
     /// What is allowed but deserves a look, in the order of the lines.
     pub warnings: Vec<Finding>,
     file: Arc<str>,
+    files: NamedFiles,
 }
 
 /// The side that Alipay calls. The bounds of one request are in [`Config::limits`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Server {
     /// The address to listen on.
     pub listen: SocketAddr,
@@ -105,6 +111,8 @@ pub struct Server {
     pub shutdown_delay: Duration,
     /// How long what is under way may take when the proxy stops.
     pub drain_timeout: Duration,
+    /// What it speaks TLS with, if it does.
+    pub tls: Option<Tls>,
 }
 
 /// The side that the platform calls.
@@ -154,16 +162,28 @@ const MAX_FILE: u64 = 64 * 1024 * 1024;
 impl Config {
     /// Reads the configuration at `path` and the files that it names, with `${VARIABLES}` from `env`.
     pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        let bytes = apps::read_bounded(path, MAX_FILE).map_err(|error| {
-            ConfigErrors::one(Finding {
-                file: source::name(path),
-                place: None,
-                key: String::new(),
-                what: format!("the file cannot be read: {error}"),
-                remedy: "check its name and its rights".to_owned(),
-            })
-        })?;
-        Self::parse(path, &bytes, env)
+        Self::load_with_files(path, env).0
+    }
+
+    /// As [`Config::load`], with the files that were read; also where something is wrong, since that may be in them.
+    pub fn load_with_files(
+        path: &Path,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> (Result<Self, ConfigErrors>, NamedFiles) {
+        let mut files = NamedFiles::default();
+        match files.read(path, MAX_FILE) {
+            Ok(bytes) => Self::read(path, &bytes, env, files),
+            Err(error) => {
+                let unreadable = ConfigErrors::one(Finding {
+                    file: source::name(path),
+                    place: None,
+                    key: String::new(),
+                    what: format!("the file cannot be read: {error}"),
+                    remedy: "check its name and its rights".to_owned(),
+                });
+                (Err(unreadable), files)
+            }
+        }
     }
 
     /// As [`Config::load`], for a file that was read already. Relative paths in it start at the folder of `path`.
@@ -172,11 +192,32 @@ impl Config {
         bytes: &[u8],
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigErrors> {
+        Self::read(path, bytes, env, NamedFiles::default()).0
+    }
+
+    fn read(
+        path: &Path,
+        bytes: &[u8],
+        env: impl Fn(&str) -> Option<String>,
+        files: NamedFiles,
+    ) -> (Result<Self, ConfigErrors>, NamedFiles) {
+        let folder = Folder::new(path.parent().unwrap_or(Path::new("")), files);
+        let config = Self::read_in(&folder, path, bytes, env);
+        let files = folder.into_read();
+        (config.map(|config| Self { files: files.clone(), ..config }), files)
+    }
+
+    fn read_in(
+        folder: &Folder<'_>,
+        path: &Path,
+        bytes: &[u8],
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigErrors> {
         let source = Source::new(path, bytes).map_err(ConfigErrors::one)?;
         let (root, errors) = DeTable::parse_recoverable(source.text());
         ConfigErrors::among(rules::syntax(&source, &errors))?;
         let mut reader = Reader::new(&source, root.get_ref(), &env);
-        let mut config = sections::read(&mut reader, path.parent().unwrap_or(Path::new("")), source.file());
+        let mut config = sections::read(&mut reader, folder, source.file());
         rules::check(&mut reader, &config);
         // What starts processes often sets a variable to nothing, and means that it is not set.
         if let Some(level) = env("SIDECAR_LOG").filter(|level| !level.is_empty()) {
@@ -184,6 +225,11 @@ impl Config {
         }
         config.warnings = reader.finish()?;
         Ok(config)
+    }
+
+    /// The files that it was made of.
+    pub fn files(&self) -> &NamedFiles {
+        &self.files
     }
 
     /// The mini programs that the apps allow, for the translation.
@@ -207,18 +253,35 @@ impl Config {
         served.chain(urls.map(|url| url.path_and_query.as_str()))
     }
 
-    /// What is to be said about the keys at this time, above all about the dates of their certificates.
+    /// What is to be said about keys and certificates at this time, above all about dates.
     pub fn key_warnings(&self, now: Timestamp) -> Vec<Finding> {
+        let finding = |place: Place, key: &str, what: String| Finding {
+            file: Arc::clone(&self.file),
+            place: Some(place),
+            key: key.to_owned(),
+            what,
+            remedy: String::new(),
+        };
+        let of_server = self.server.tls.iter().flat_map(|tls| {
+            let warnings = tls.warnings(now).into_iter();
+            warnings.map(|what| finding(tls.place(), "server.tls.certificate", what))
+        });
         let keys = self.apps.iter().flat_map(|app| &app.keys);
-        keys.flat_map(|configured| {
-            configured.key.warnings(now).into_iter().map(|what| Finding {
-                file: Arc::clone(&self.file),
-                place: Some(configured.place),
-                key: configured.entry.clone(),
-                what,
-                remedy: String::new(),
-            })
-        })
-        .collect()
+        let of_apps = keys.flat_map(|configured| {
+            let warnings = configured.key.warnings(now).into_iter();
+            warnings.map(|what| finding(configured.place, &configured.entry, what))
+        });
+        of_server.chain(of_apps).collect()
+    }
+
+    /// When each certificate expires, by the name under which the metrics tell: `server.tls`, or the `app_id`. Of the
+    /// certificates of one app it is the last to expire, because one of them is enough.
+    pub fn expiries(&self) -> BTreeMap<String, Timestamp> {
+        let of_server = self.server.tls.iter().map(|tls| ("server.tls", tls.certificate().not_after));
+        let of_apps = self.apps.iter().filter_map(|app| {
+            let certificates = app.keys.iter().filter_map(|configured| configured.key.certificate());
+            Some((app.app_id.as_str(), certificates.map(|certificate| certificate.not_after).max()?))
+        });
+        of_server.chain(of_apps).map(|(name, expiry)| (name.to_owned(), expiry)).collect()
     }
 }

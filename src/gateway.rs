@@ -15,47 +15,62 @@ use crate::config::Config;
 use crate::confirm::confirm;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Idle, Upstream};
+use crate::diagnose::watch::Watch;
 use crate::passthrough::Passthrough;
 use crate::receive::{is_served, receive};
 use crate::rejection::{Reason, Rejection};
 use crate::server::drain::Drain;
-use crate::telemetry::metrics::Metrics;
-use crate::telemetry::spans::Spans;
+use crate::telemetry::metrics::{Methods, Metrics};
 use crate::telemetry::{Line, Telemetry};
 use crate::translate::Translator;
 use crate::verify::kind::Kind;
 use crate::verify::verify;
 
-/// What the workers have in common.
+/// What the workers have in common, while one configuration is served by.
 #[derive(Clone)]
 pub struct Shared {
     /// What was configured.
     pub config: Arc<Config>,
     /// The messages that are known.
     pub translator: Arc<Translator>,
+    /// Their names, and how often each came.
+    pub methods: Arc<Methods>,
+    /// How many connections may be open: no more than there are descriptors for.
+    pub max_connections: usize,
+    /// What goes on when another is.
+    pub lasting: Lasting,
+}
+
+/// What outlives a configuration.
+#[derive(Clone)]
+pub struct Lasting {
     /// The idle connections to the upstreams.
     pub idle: Idle,
     /// The counters.
     pub metrics: Arc<Metrics>,
-    /// Where spans go, if they go anywhere.
-    pub spans: Option<Spans>,
+    /// Where some of what is refused is diagnosed.
+    pub watch: Arc<Watch>,
 }
 
-/// The rooms of one worker.
+/// The rooms of one worker, while one configuration is served by.
 pub struct Gateway {
-    shared: Shared,
+    shared: Arc<Shared>,
     upstream: Upstream,
     passthrough: Option<Passthrough>,
     telemetry: Telemetry,
 }
 
 impl Gateway {
-    /// The way of the worker of this number.
-    pub fn new(shared: Shared, worker: usize) -> Result<Self, hyper::http::Error> {
-        let upstream = shared.config.upstream.clone();
-        let upstream = Upstream::new(upstream, worker, &shared.idle, shared.metrics.in_flight())?;
-        let passthrough = Passthrough::new(&shared.config, "http", &shared.idle, &shared.metrics)?;
-        let telemetry = Telemetry::new(Arc::clone(&shared.metrics)).with_spans(shared.spans.clone());
+    /// The way of the worker of this number, which tells of it by `telemetry`.
+    pub fn new(
+        shared: Arc<Shared>,
+        worker: usize,
+        telemetry: &Telemetry,
+    ) -> Result<Self, hyper::http::Error> {
+        let Lasting { idle, metrics, .. } = &shared.lasting;
+        let upstream = Upstream::new(shared.config.upstream.clone(), worker, idle, metrics.in_flight())?;
+        let passthrough = Passthrough::new(&shared.config, idle, metrics)?;
+        let telemetry = telemetry.about(&shared.methods);
         Ok(Self { shared, upstream, passthrough, telemetry })
     }
 
@@ -82,7 +97,11 @@ impl Gateway {
         let outcome = drain.unless_over(self.forward(request, &mut line)).await;
         let outcome = outcome.unwrap_or_else(|stop| Err(Reason::from(stop).into()));
         self.telemetry.record(&line, &outcome);
-        ack(&outcome, self.shared.config.failure_status)
+        let response = ack(&outcome, self.shared.config.failure_status);
+        if let Err(rejection) = outcome {
+            self.diagnose(rejection, &line);
+        }
+        response
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
@@ -91,7 +110,7 @@ impl Gateway {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let Shared { config, translator, .. } = &self.shared;
+        let Shared { config, translator, .. } = &*self.shared;
         let trace = self.telemetry.enter(TraceContext::of(request.headers()));
         line.traced(&trace);
         if self.passthrough.is_some() && !is_served(request.uri(), &config.server.paths) {
@@ -110,9 +129,19 @@ impl Gateway {
         self.upstream.deliver(&event, &trace, now, &mut line.exchange).await.map(Outcome::Delivered)
     }
 
+    /// Has some of what is refused looked at, on another thread.
+    fn diagnose(&self, rejection: Rejection, line: &Line) {
+        let reason = rejection.reason();
+        if let Some(evidence) = rejection.into_evidence()
+            && self.shared.lasting.watch.admits(reason, &evidence, Instant::now())
+        {
+            self.shared.lasting.watch.take(line.patient(evidence, reason, Arc::clone(&self.shared.config)));
+        }
+    }
+
     /// Tells of a request that was stopped before there was one, by its connection alone.
-    pub(crate) fn stopped(&self, reason: Reason, peer: SocketAddr) -> StatusCode {
-        self.telemetry.record(&Line::new(Instant::now(), peer), &Err(reason.into()));
+    pub(crate) fn stopped(&self, rejection: impl Into<Rejection>, peer: SocketAddr) -> StatusCode {
+        self.telemetry.record(&Line::new(Instant::now(), peer), &Err(rejection.into()));
         self.shared.config.failure_status
     }
 }

@@ -20,5 +20,7 @@ pub mod deliver;
 pub mod ack;
 pub mod rejection;
 pub mod passthrough;
+pub mod diagnose;
 pub mod telemetry;
+pub mod reload;
 pub mod tools;

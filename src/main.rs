@@ -7,15 +7,18 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use alipay_sidecar::config::{Config, ConfigErrors};
+use alipay_sidecar::reload::{Origin, Reload, tell_all};
 use alipay_sidecar::server::Server;
 use alipay_sidecar::telemetry::log;
 use alipay_sidecar::tools;
+use alipay_sidecar::tools::explain::Question;
 use alipay_sidecar::translate::catalogue::Catalogue;
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::fmt::friendly::SpanParser;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info, warn};
+use tokio::sync::mpsc;
+use tracing::{error, info};
 
 /// Verifies what Alipay posts to your app, and hands it on as typed JSON.
 #[derive(Debug, Parser)]
@@ -41,6 +44,25 @@ enum Command {
         /// Your own app's public key: says whether it was configured in the place of Alipay's
         #[arg(long, value_name = "FILE")]
         app_public_key: Option<PathBuf>,
+    },
+    /// Say of one captured notification what `run` would do with it, and prove why a signature does not hold.
+    /// Prints all that was captured, which may hold personal data
+    Explain {
+        /// A raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive; `-` or nothing is
+        /// standard input
+        file: Option<PathBuf>,
+        /// The configuration
+        #[arg(long, short, default_value = "sidecar.toml")]
+        config: PathBuf,
+        /// Alipay's public key, in the place of a configuration; may be given several times
+        #[arg(long = "key", value_name = "FILE", conflicts_with = "config")]
+        keys: Vec<PathBuf>,
+        /// Your own app's public key: says whether it was configured in the place of Alipay's
+        #[arg(long, value_name = "FILE")]
+        app_public_key: Option<PathBuf>,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Write a throwaway key pair in every form that Alipay's console uses, and a content key
     Keygen {
@@ -93,6 +115,8 @@ enum SchemaFormat {
 
 /// The exit code for what the user can mend: configuration, keys, arguments.
 const UNUSABLE: u8 = 2;
+/// The exit code of `explain` for what is not genuine.
+const NOT_VERIFIED: u8 = 1;
 /// How long the end of the process waits for the reader of the log.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
@@ -100,6 +124,13 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config } => run(&config),
         Command::Check { config, app_public_key } => check(&config, app_public_key.as_deref()),
+        Command::Explain { file, config, keys, app_public_key, json } => explain(&Question {
+            file: file.as_deref(),
+            config: &config,
+            keys: &keys,
+            app_public_key: app_public_key.as_deref(),
+            json,
+        }),
         Command::Keygen { dir } => keygen(&dir),
         Command::Schema { name, list, format, config } => {
             schema(name.as_deref(), list, format, config.as_deref())
@@ -120,18 +151,9 @@ fn run(path: &Path) -> ExitCode {
     if let Err(problem) = log::start(config.log) {
         return complain(&problem, 1);
     }
-    for warning in config.warnings.iter().chain(&config.key_warnings(Timestamp::now())) {
-        let place = warning.place.map(|place| format!("{}:{}:{}", warning.file, place.line, place.column));
-        warn!(
-            event = "config_warning",
-            place,
-            key = warning.key,
-            remedy = warning.remedy,
-            "{}",
-            warning.what
-        );
-    }
-    let outcome = serve(config);
+    tell_all(config.warnings.iter().chain(&config.key_warnings(Timestamp::now())));
+    let origin = Origin { path: path.to_owned(), env: environment, clock: Timestamp::now };
+    let outcome = serve(config, origin);
     if let Err(problem) = &outcome {
         error!(event = "stopped", %problem, "the sidecar cannot go on");
     }
@@ -140,27 +162,34 @@ fn run(path: &Path) -> ExitCode {
 }
 
 /// Serves until the first SIGTERM or SIGINT, drains, and returns.
-fn serve(config: Config) -> io::Result<()> {
+fn serve(config: Config, origin: Origin) -> io::Result<()> {
     let server = Server::bind(config)?;
     let (address, admin) = (server.address()?, server.admin_address()?);
+    let reload = server.reload(origin);
     server.serve(async move {
-        if let Err(problem) = first_signal(address, admin).await {
+        if let Err(problem) = first_signal(address, admin, reload).await {
             error!(event = "signals_failed", %problem, "signals cannot be heard: the process ends");
         }
     })
 }
 
-/// Waits for the first SIGTERM or SIGINT. The second ends the process at once.
-async fn first_signal(address: SocketAddr, admin: SocketAddr) -> io::Result<()> {
+/// Waits for the first SIGTERM or SIGINT, and reloads until then. The second ends the process at once.
+async fn first_signal(address: SocketAddr, admin: SocketAddr, reload: Reload) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let (ask, asked) = mpsc::channel(1);
+    tokio::task::spawn_local(reload.run(asked));
     info!(event = "listening", %address, %admin, version = env!("CARGO_PKG_VERSION"), "ready for notifications");
     let first = loop {
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
-            _ = hangup.recv() => warn!(event = "signal", signal = "SIGHUP", "nothing is reloaded: a restart takes changes up"),
+            _ = hangup.recv() => {
+                info!(event = "signal", signal = "SIGHUP", "everything is read again");
+                // Where one is waiting to be heard already, it is heard after this.
+                ask.try_send(()).unwrap_or_default();
+            }
         }
     };
     info!(event = "signal", signal = first, "the end begins; a second signal ends at once");
@@ -179,6 +208,16 @@ fn check(path: &Path, app_public_key: Option<&Path>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(UNUSABLE),
         Err(problem) => complain(&problem, 1),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command that says what `run` would do now")]
+fn explain(question: &Question<'_>) -> ExitCode {
+    let out = &mut BufWriter::new(io::stdout().lock());
+    match tools::explain::explain(question, environment, SystemTime::now(), &mut io::stdin().lock(), out) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NOT_VERIFIED),
+        Err(problem) => complain(&problem, UNUSABLE),
     }
 }
 

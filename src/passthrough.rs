@@ -49,8 +49,6 @@ pub struct Passthrough {
     address: (String, u16),
     /// The `host` of requests that came without one.
     authority: HeaderValue,
-    /// By what the sender speaks to the sidecar.
-    scheme: &'static str,
     connect_timeout: Duration,
     /// How long the sender may take for the next piece of its body.
     pause: Duration,
@@ -62,10 +60,9 @@ pub struct Passthrough {
 }
 
 impl Passthrough {
-    /// The passthrough of `config`, where it has one. Senders speak `scheme`, which is `http` or `https`.
+    /// The passthrough of `config`, where it has one.
     pub(crate) fn new(
         config: &Config,
-        scheme: &'static str,
         idle: &Idle,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<Self>, hyper::http::Error> {
@@ -77,7 +74,6 @@ impl Passthrough {
             closed: Closed::new(config.closed_paths()),
             address: upstream.url.address(),
             authority: HeaderValue::from_str(&upstream.url.authority)?,
-            scheme,
             connect_timeout: upstream.connect_timeout,
             pause: config.limits.body_timeout,
             patience: config.server.keep_alive,
@@ -94,10 +90,12 @@ impl Passthrough {
     }
 
     /// Passes one open request from `peer` to the app, and its answer back. Whatever happens, there is one answer.
+    /// The connection of `peer` speaks `scheme`, which is `http` or `https`.
     pub(crate) async fn pass<B>(
         &self,
         request: Request<B>,
         peer: SocketAddr,
+        scheme: &'static str,
         drain: &Drain,
     ) -> Response<Passed>
     where
@@ -105,7 +103,7 @@ impl Passthrough {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let mut tally = Tally::begin(&self.metrics, peer);
-        let exchange = self.exchange(request, peer, tally.count);
+        let exchange = self.exchange(request, peer, scheme, tally.count);
         match drain.unless_over(exchange).await.unwrap_or_else(|stop| Err(stop.into())) {
             Ok((response, driver)) => {
                 tally.status = Some(response.status());
@@ -122,6 +120,7 @@ impl Passthrough {
         &self,
         request: Request<B>,
         peer: SocketAddr,
+        scheme: &'static str,
         count: usize,
     ) -> Result<(Response<Incoming>, Driver), Ending>
     where
@@ -135,7 +134,7 @@ impl Passthrough {
             return Err(Ending::TooMany);
         }
         let (mut head, body) = request.into_parts();
-        headers::of_request(&mut head.headers, peer.ip(), self.scheme);
+        headers::of_request(&mut head.headers, peer.ip(), scheme);
         head.headers.entry(HOST).or_insert_with(|| self.authority.clone());
         head.uri = head.uri.path_and_query().cloned().map(Uri::from).unwrap_or_default();
         head.version = Version::HTTP_11;

@@ -18,7 +18,7 @@ use hyper::{Method, Request, Uri};
 
 use self::body::Pieces;
 use self::form::Form;
-use crate::rejection::{Reason, Rejection};
+use crate::rejection::{Evidence, Reason, Rejection};
 
 /// The bounds within which a request is read.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ where
     let body = tokio::time::timeout(limits.body_timeout, read(body, limits.max_body))
         .await
         .unwrap_or(Err(Reason::SlowBody.into()))?;
-    Received::parse(&body, limits.max_params)
+    Received::parse(&body, limits.max_params).map_err(|rejection| rejection.with(Evidence::Body(body)))
 }
 
 /// Whether `target` is one of `paths`, byte for byte. Whatever is not in origin form (a scheme, `*`, an authority) is none.

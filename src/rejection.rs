@@ -3,8 +3,12 @@
 //! Log, metric and answer all read this table, so they cannot drift apart.
 
 use std::error::Error;
+use std::fmt;
 
+use bytes::Bytes;
 use hyper::StatusCode;
+
+use crate::receive::form::Form;
 
 /// What the sender is told when a notification is not accepted. The body is `fail` in each case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +83,8 @@ reasons! {
     // The connection and the head.
     /// More connections than `server.max_connections`.
     TooManyConnections => "too_many_connections", Upstream, Answer::Close;
+    /// The TLS handshake failed, or took longer than `server.header_timeout`.
+    FailedHandshake => "failed_handshake", Sender, Answer::Close;
     /// The head of the request is not plain HTTP/1.1: framing, host, target or line ends are wrong or ambiguous.
     MalformedHead => "malformed_head", Sender, BAD;
     /// The head of the request is over 16 KiB or has more than 64 headers.
@@ -179,6 +185,32 @@ reasons! {
 pub struct Rejection {
     reason: Reason,
     cause: Option<Box<dyn Error + Send + Sync>>,
+    evidence: Option<Evidence>,
+}
+
+/// What was refused, for a diagnosis and nothing else. It is moved here, never copied.
+pub(crate) enum Evidence {
+    /// A body that is no form.
+    Body(Bytes),
+    /// A form that is not genuine.
+    Form(Form),
+}
+
+impl Evidence {
+    /// How many bytes it has.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Body(body) => body.len(),
+            Self::Form(form) => form.bytes(),
+        }
+    }
+}
+
+/// Without a value: what was refused may hold anything.
+impl fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Evidence of {} bytes", self.bytes())
+    }
 }
 
 impl Rejection {
@@ -191,17 +223,28 @@ impl Rejection {
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync)> {
         self.cause.as_deref()
     }
+
+    /// With what was refused.
+    #[must_use]
+    pub(crate) fn with(self, evidence: Evidence) -> Self {
+        Self { evidence: Some(evidence), ..self }
+    }
+
+    /// What was refused, if it was kept.
+    pub(crate) fn into_evidence(self) -> Option<Evidence> {
+        self.evidence
+    }
 }
 
 impl From<Reason> for Rejection {
     fn from(reason: Reason) -> Self {
-        Self { reason, cause: None }
+        Self { reason, cause: None, evidence: None }
     }
 }
 
 impl Reason {
     /// This reason with what caused it.
     pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Rejection {
-        Rejection { reason: self, cause: Some(cause.into()) }
+        Rejection { reason: self, cause: Some(cause.into()), evidence: None }
     }
 }

@@ -9,6 +9,7 @@ mod crowd;
 pub mod drain;
 mod gate;
 mod head;
+mod stream;
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -23,6 +24,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use socket2::SockRef;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
@@ -33,13 +35,13 @@ use self::crowd::Crowd;
 use self::drain::{Drain, Phase};
 use crate::config::{self, Config};
 use crate::deliver::Idle;
-use crate::gateway::{Gateway, Shared};
-use crate::limits::raise_file_limit;
+use crate::diagnose::watch::Watch;
+use crate::gateway::{Gateway, Lasting, Shared};
 use crate::rejection::Reason;
-use crate::telemetry;
+use crate::reload::{self, Origin, Reload};
+use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::spans::Exporter;
-use crate::translate::Translator;
+use crate::telemetry::spans::{self, Exporter, Spans};
 
 /// How many host names each worker resolves at once.
 const RESOLVERS: usize = 4;
@@ -56,27 +58,66 @@ const LAST_SPANS: Duration = Duration::from_secs(1);
 
 /// The sidecar, bound to its addresses and not serving yet.
 pub struct Server {
-    shared: Shared,
+    latest: Arc<ArcSwap<Shared>>,
     public: TcpListener,
     admin: TcpListener,
+    /// Where the workers' spans go, if they go anywhere; the collector is the same until the end.
+    spans: Option<Spans>,
     exporter: Option<Exporter>,
     workers: usize,
-    /// How many connections may be open: no more than there are descriptors for.
-    max_connections: usize,
 }
 
 /// What one worker needs, beside its listener.
 struct Worker {
-    gateway: Gateway,
+    number: usize,
+    /// How many workers there are.
+    workers: usize,
+    /// What is served by now, in all workers.
+    latest: Arc<ArcSwap<Shared>>,
+    /// What this worker made of it, when it last looked.
+    present: RefCell<Present>,
+    telemetry: Telemetry,
     drain: Rc<Drain>,
     connections: Arc<AtomicUsize>,
-    max_connections: usize,
-    keep_alive: Duration,
-    header_timeout: Duration,
     /// Those that are in the middle of something.
     crowd: Rc<Crowd>,
     /// Where heads are read to, before it is known how much is to be kept of them.
     scratch: RefCell<Vec<u8>>,
+}
+
+/// One configuration, and the rooms that a worker has for it.
+struct Present {
+    shared: Arc<Shared>,
+    gateway: Rc<Gateway>,
+}
+
+impl Worker {
+    /// The rooms for what comes now. Whatever began with others ends with those.
+    fn gateway(&self) -> Rc<Gateway> {
+        let latest = self.latest.load();
+        if !Arc::ptr_eq(&latest, &self.present.borrow().shared) {
+            self.renew(Arc::clone(&latest));
+        }
+        Rc::clone(&self.present.borrow().gateway)
+    }
+
+    /// What connections that come now are served by.
+    fn server(&self) -> Arc<Shared> {
+        self.latest.load_full()
+    }
+
+    fn renew(&self, shared: Arc<Shared>) {
+        match Gateway::new(Arc::clone(&shared), self.number, &self.telemetry) {
+            Ok(gateway) => {
+                self.crowd.resize(crowd::share(self.workers, shared.config.limits.max_body));
+                self.present.replace(Present { shared, gateway: Rc::new(gateway) });
+            }
+            // It was tried before it was swapped in.
+            Err(problem) => {
+                error!(event = "reload_failed", %problem, "the last good configuration serves on");
+            }
+        }
+    }
 }
 
 impl Server {
@@ -92,35 +133,24 @@ impl Server {
         };
         let metrics = Arc::new(Metrics::new(config.catalogue.methods()).map_err(io::Error::other)?);
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
-        let passing = if config.passthrough { config.upstream.max_in_flight } else { 0 };
-        let to_upstream = config.upstream.max_connections().saturating_add(passing);
-        let files = raise_file_limit(config.server.max_connections, to_upstream)?;
-        if let Some(warning) = files.warning() {
-            warn!(event = "file_limit", "{warning}");
-        }
+        let (server, admin) = (config.server.listen, config.admin.listen);
         let collector = config.telemetry.otlp_endpoint.clone();
-        let (spans, exporter) = collector.map(|url| telemetry::spans::spans(url, &metrics)).unzip();
-        let config::Translate { on_mismatch, unknown_methods } = config.translate;
-        let catalogue = config.catalogue.clone();
+        let watch = Arc::new(Watch::start()?);
+        let (spans, exporter) = collector.map(|url| spans::spans(url, &metrics)).unzip();
+        let shared = reload::set_up(config, Lasting { idle: Idle::new(workers), metrics, watch })?;
         Ok(Self {
-            public: bind("server.listen", config.server.listen)?,
-            admin: bind("admin.listen", config.admin.listen)?,
+            public: bind("server.listen", server)?,
+            admin: bind("admin.listen", admin)?,
             workers,
-            max_connections: files.connections(),
+            spans,
             exporter,
-            shared: Shared {
-                translator: Arc::new(
-                    Translator::new(catalogue, on_mismatch, unknown_methods)
-                        .with_content_keys(config.content_keys.clone())
-                        .with_mini_apps(config.mini_apps())
-                        .with_charsets(config.charsets()),
-                ),
-                idle: Idle::new(workers),
-                config: Arc::new(config),
-                metrics,
-                spans,
-            },
+            latest: Arc::new(ArcSwap::from_pointee(shared)),
         })
+    }
+
+    /// What reloads the configuration while the server serves, from where it came.
+    pub fn reload(&self, origin: Origin) -> Reload {
+        Reload::new(origin, Arc::clone(&self.latest))
     }
 
     /// The address of the public listener.
@@ -137,16 +167,9 @@ impl Server {
     /// new is accepted, and what is in flight has `server.drain_timeout` to end.
     pub fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (phase, phases) = watch::channel(Phase::Serving);
-        let config = Arc::clone(&self.shared.config);
         run(async {
             let admin = tokio::net::TcpListener::from_std(self.admin)?;
-            let metrics = Arc::clone(&self.shared.metrics);
-            tokio::task::spawn_local(admin::serve(
-                admin,
-                metrics,
-                !config.keyring.is_empty(),
-                phases.clone(),
-            ));
+            tokio::task::spawn_local(admin::serve(admin, Arc::clone(&self.latest), phases.clone()));
             let exporter =
                 self.exporter.map(|exporter| tokio::task::spawn_local(exporter.run(phases.clone())));
             // Asked once before a connection is accepted, so that what it waits for is heard from the start.
@@ -159,20 +182,17 @@ impl Server {
             let (ended, mut endings) = mpsc::channel(self.workers);
             let mut workers = Vec::new();
             for number in 0..self.workers {
-                let (listener, shared, phases) =
-                    (self.public.try_clone()?, self.shared.clone(), phases.clone());
+                let (listener, latest, phases) =
+                    (self.public.try_clone()?, Arc::clone(&self.latest), phases.clone());
+                let spans = self.spans.clone();
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
                 let ended = Ended(Some(ended.clone()));
-                let max_connections = self.max_connections;
-                let crowd = crowd::share(self.workers, config.limits.max_body);
-                workers.push(
-                    thread.spawn(move || {
-                        work(listener, shared, number, max_connections, crowd, phases, ended)
-                    })?,
-                );
+                let among = self.workers;
+                workers
+                    .push(thread.spawn(move || work(listener, latest, number, among, spans, phases, ended))?);
             }
-            // From here on the workers alone hold what they share, so that the last span is known to be the last.
-            drop((self.public, ended, self.shared));
+            // From here on the workers alone can send spans, so that the last span is known to be the last.
+            drop((self.public, ended, self.spans));
             let left = tokio::select! {
                 () = &mut shutdown => self.workers,
                 _ = endings.recv() => {
@@ -180,7 +200,8 @@ impl Server {
                     self.workers.saturating_sub(1)
                 }
             };
-            end(&config.server, &phase, endings, left).await;
+            let server = self.latest.load().config.server.clone();
+            end(&server, &phase, endings, left).await;
             for worker in workers {
                 worker.join().map_err(|_panic| io::Error::other("a worker panicked"))??;
             }
@@ -220,25 +241,28 @@ async fn end(
 /// The life of a worker's thread.
 fn work(
     listener: TcpListener,
-    shared: Shared,
+    latest: Arc<ArcSwap<Shared>>,
     number: usize,
-    max_connections: usize,
-    crowd: usize,
+    workers: usize,
+    spans: Option<Spans>,
     mut phases: watch::Receiver<Phase>,
     mut ended: Ended,
 ) -> io::Result<()> {
     run(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let server = &shared.config.server;
+        let shared = latest.load_full();
+        let telemetry = Telemetry::new(Arc::clone(&shared.lasting.metrics)).with_spans(spans);
+        let gateway = Gateway::new(Arc::clone(&shared), number, &telemetry).map_err(io::Error::other)?;
         let worker = Rc::new(Worker {
             drain: Rc::<Drain>::default(),
-            connections: shared.metrics.connections(),
-            max_connections,
-            keep_alive: server.keep_alive,
-            header_timeout: server.header_timeout,
-            crowd: Crowd::new(crowd),
+            connections: shared.lasting.metrics.connections(),
+            crowd: Crowd::new(crowd::share(workers, shared.config.limits.max_body)),
             scratch: RefCell::new(vec![0; SCRATCH]),
-            gateway: Gateway::new(shared, number).map_err(io::Error::other)?,
+            present: RefCell::new(Present { shared, gateway: Rc::new(gateway) }),
+            number,
+            workers,
+            latest,
+            telemetry,
         });
         tokio::select! {
             () = accept(&listener, &worker) => {}
@@ -265,7 +289,7 @@ fn work(
 async fn accept(listener: &tokio::net::TcpListener, worker: &Rc<Worker>) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => match Place::take(&worker.connections, worker.max_connections) {
+            Ok((stream, peer)) => match Place::take(&worker.connections, worker.server().max_connections) {
                 Some(place) => {
                     let worker = Rc::clone(worker);
                     tokio::task::spawn_local(async move {
@@ -276,7 +300,7 @@ async fn accept(listener: &tokio::net::TcpListener, worker: &Rc<Worker>) {
                     });
                 }
                 None => {
-                    worker.gateway.stopped(Reason::TooManyConnections, peer);
+                    worker.gateway().stopped(Reason::TooManyConnections, peer);
                 }
             },
             Err(error) => {

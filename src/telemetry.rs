@@ -13,14 +13,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::metrics::Metrics;
+use self::metrics::{Methods, Metrics};
 use self::sampler::Sampler;
 use self::spans::Spans;
 use crate::ack::Outcome;
+use crate::config::Config;
 use crate::deliver::Exchange;
 use crate::deliver::trace::TraceContext;
+use crate::diagnose::watch::Patient;
 use crate::receive::Received;
-use crate::rejection::{Answer, Reason, Rejection, Severity};
+use crate::rejection::{Answer, Evidence, Reason, Rejection, Severity};
 use crate::translate::Event;
 use crate::verify::envelope::{is_app_id, is_flat_notify_id, is_msg_method};
 use crate::verify::{SignedForm, Verified};
@@ -85,6 +87,18 @@ impl Line {
         self.trace = Some(trace.clone());
     }
 
+    /// What is told to whoever diagnoses what was refused.
+    pub(crate) fn patient(&self, evidence: Evidence, reason: Reason, config: Arc<Config>) -> Patient {
+        Patient {
+            evidence,
+            reason,
+            app_id: self.app_id.clone(),
+            notify_id: self.notify_id.clone(),
+            trace_id: self.trace.as_ref().map(|trace| trace.id().to_owned()),
+            config,
+        }
+    }
+
     /// Notes what the catalogue says of the notification.
     pub fn translated(&mut self, event: &Event) {
         self.method_index = event.method_index();
@@ -100,6 +114,7 @@ impl Line {
 #[derive(Clone)]
 pub struct Telemetry {
     metrics: Arc<Metrics>,
+    methods: Arc<Methods>,
     sampler: Sampler,
     spans: Option<Spans>,
 }
@@ -107,13 +122,18 @@ pub struct Telemetry {
 impl Telemetry {
     /// Telemetry that counts in `metrics`.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, sampler: Sampler::default(), spans: None }
+        Self { methods: metrics.methods(), metrics, sampler: Sampler::default(), spans: None }
     }
 
     /// Telemetry that sends spans too, if there are any to be sent.
     #[must_use]
     pub fn with_spans(self, spans: Option<Spans>) -> Self {
         Self { spans, ..self }
+    }
+
+    /// The same, for what is about the messages of another catalogue.
+    pub(crate) fn about(&self, methods: &Arc<Methods>) -> Self {
+        Self { methods: Arc::clone(methods), ..self.clone() }
     }
 
     /// The trace context as it goes on from here: with a span of ours, where spans are sent and the trace is sampled.
@@ -131,8 +151,8 @@ impl Telemetry {
         let handling = line.start.elapsed().saturating_sub(line.exchange.time);
         // What was verified and not translated has a name all the same.
         let verified = line.msg_method.as_deref().filter(|_| line.form.is_some());
-        let method = line.method_index.or_else(|| self.metrics.method_index(verified?));
-        self.metrics.notification(Verdict::of(outcome), method);
+        let method = line.method_index.or_else(|| self.methods.index(verified?));
+        self.methods.notification(Verdict::of(outcome), method);
         self.metrics.handled(handling);
         if let Some(form) = line.form {
             self.metrics.signature_form(form);
@@ -144,7 +164,7 @@ impl Telemetry {
         if line.form.is_some() || self.sampler.admits(tokio::time::Instant::now()) {
             log::notification(line, outcome, handling);
             if let Some(spans) = &self.spans {
-                spans.record(line, Verdict::of(outcome), self.metrics.method(method));
+                spans.record(line, Verdict::of(outcome), self.methods.name(method));
             }
         }
     }

@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod check;
 pub mod demo;
+pub mod explain;
 pub mod keygen;
 pub mod ready;
 pub mod schema;

@@ -7,7 +7,7 @@ pub mod catalogue;
 pub mod charset;
 pub mod cipher;
 mod envelope;
-mod json;
+pub(crate) mod json;
 pub mod mini_apps;
 mod parameters;
 mod typed;

@@ -24,7 +24,7 @@ use self::kind::{Kind, KnownParameters};
 use self::signed_text::{Empties, digest};
 use crate::receive::Received;
 use crate::receive::form::Form;
-use crate::rejection::{Reason, Rejection};
+use crate::rejection::{Evidence, Reason, Rejection};
 
 /// The forms of the signed text. Both occur for message-service notifications, even with one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,15 +112,28 @@ pub fn verify(
     now: SystemTime,
 ) -> Result<Verified, Rejection> {
     let form = received.form;
-    let claims = Claims::read(&form, &policy.parameters)?;
+    match examine(&form, keyring, policy, now) {
+        Ok((kind, app_id, signed_form, empties)) => {
+            let form = if empties == Empties::LeftOut { form.without_empties() } else { form };
+            Ok(Verified { form, kind, app_id, signed_form })
+        }
+        Err(rejection) => Err(rejection.with(Evidence::Form(form))),
+    }
+}
+
+/// What is proven of `form`.
+fn examine(
+    form: &Form,
+    keyring: &Keyring,
+    policy: &Policy,
+    now: SystemTime,
+) -> Result<(Kind, String, SignedForm, Empties), Rejection> {
+    let claims = Claims::read(form, &policy.parameters)?;
     if claims.hash == Hash::Sha1 && !policy.allow_sha1 {
         return Err(Reason::HashNotAllowed.because("sign_type is RSA (SHA-1) and verify.allow_sha1 is false"));
     }
-    let (signed_form, empties) = prove(&form, &claims, keyring, policy, now)?;
-    let kind = claims.kind;
-    let app_id = String::from_utf8_lossy(claims.app_id).into_owned();
-    let form = if empties == Empties::LeftOut { form.without_empties() } else { form };
-    Ok(Verified { form, kind, app_id, signed_form })
+    let (signed_form, empties) = prove(form, &claims, keyring, policy, now)?;
+    Ok((claims.kind, String::from_utf8_lossy(claims.app_id).into_owned(), signed_form, empties))
 }
 
 /// Finds the form in which the signature holds with a key of the app, for a notification that is in time.

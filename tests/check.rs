@@ -38,6 +38,11 @@ fn each_key_is_described() {
       routes[0]    http://[::1]:3000
       routes[1]    http://127.0.0.1:3001
 
+    server.tls  TLS 1.2 and 1.3
+        subject CN=Test of alipay-sidecar
+        issuer CN=Test of alipay-sidecar
+        valid from 2026-11-25T14:48:15Z to 2036-11-22T14:48:15Z
+
     apps[0]  app_id 2021000000000001
       SHA256:23f1e24b59cb5422af4c96d2972cc64a313ad78d23c387391dbb1b4c76f9ed3d
         2048 bits, public key, PEM

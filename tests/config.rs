@@ -73,6 +73,9 @@ mod messages;
 #[path = "config/rules.rs"]
 mod rules;
 
+#[path = "config/tls.rs"]
+mod tls;
+
 #[path = "config/files.rs"]
 mod files;
 

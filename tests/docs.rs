@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use alipay_sidecar::config::{Config, KEYS, LISTS};
+use alipay_sidecar::diagnose::Cause;
 use alipay_sidecar::rejection::{Answer, Reason, Severity};
 use alipay_sidecar::telemetry::metrics::Metrics;
 use alipay_sidecar::telemetry::{Line, Telemetry};
 use alipay_sidecar::tools::keygen::keygen;
 use alipay_sidecar::tools::schema;
 use alipay_sidecar::translate::catalogue::Catalogue;
+use jiff::Timestamp;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
@@ -205,6 +207,27 @@ fn every_reason_has_its_row() {
     }
 }
 
+#[test]
+fn every_cause_of_a_failing_signature_has_its_row() {
+    for (name, is_english) in [(ENGLISH, true), (CHINESE, false)] {
+        let document = Document::parse(name);
+        let rows = &document.table(["likely_cause"; 2]).rows;
+        let columns = if is_english { 3 } else { 1 };
+        let found: Vec<String> = rows.iter().map(|cells| row(&cells[..columns])).collect();
+        let row_of = |cause: &Cause| {
+            let cells =
+                [format!("`{}`", cause.label()), cause.meaning().to_owned(), cause.remedy().to_owned()];
+            row(&cells[..columns])
+        };
+        let wanted: Vec<String> = Cause::ALL.iter().map(row_of).collect();
+        same_rows(name, "causes", 3, &found, &wanted);
+        assert!(
+            rows.iter().all(|cells| !cells[1].is_empty() && !cells[2].is_empty()),
+            "{name}: an empty cell"
+        );
+    }
+}
+
 /// Counters after one request, of a sender who is not there, has ended; with what became of it.
 fn metrics_of_one_request() -> (Arc<Metrics>, impl FnOnce()) {
     let metrics = Arc::new(Metrics::new(std::iter::empty()).unwrap());
@@ -212,6 +235,7 @@ fn metrics_of_one_request() -> (Arc<Metrics>, impl FnOnce()) {
     let record = move || {
         let line = Line::new(Instant::now(), SocketAddr::from(([127, 0, 0, 1], 1)));
         telemetry.record(&line, &Err(Reason::UnknownPath.into()));
+        telemetry.metrics().certificates(&[("server.tls".to_owned(), Timestamp::UNIX_EPOCH)].into());
     };
     (metrics, record)
 }

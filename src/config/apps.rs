@@ -1,11 +1,11 @@
 //! `[[apps]]`: the apps that Alipay notifies, and Alipay's public keys for each of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::files::{Folder, read_bounded};
 use super::finding::Place;
 use super::reader::{Problem, Reader, Section, Written};
 use super::{secrets, value};
@@ -15,7 +15,7 @@ use crate::translate::cipher::ContentKey;
 use crate::verify::key::{Fingerprint, KeyError, PublicKey};
 
 /// The longest key file. A certificate bundle has a few KiB.
-const MAX_KEY_FILE: u64 = 64 * 1024;
+pub(super) const MAX_KEY_FILE: u64 = 64 * 1024;
 
 /// The most keys of one app. Several are there only while one is rotated, and each costs RSA operations for every
 /// forged notification.
@@ -61,7 +61,7 @@ pub enum KeySource {
 }
 
 /// Reads all apps. Relative paths of key files start at `folder`.
-pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> Vec<App> {
+pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>, allow_sha1: bool) -> Vec<App> {
     let mut apps: Vec<App> = Vec::new();
     let mut first_of: HashMap<String, usize> = HashMap::new();
     let mut own = Vec::new();
@@ -113,7 +113,11 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, allow_sha1: bool) -> 
 }
 
 /// An app's keys; `None` if an entry was wrong, and that was noted.
-fn read_keys(section: &mut Section<'_, '_>, folder: &Path, allow_sha1: bool) -> Option<Vec<ConfiguredKey>> {
+fn read_keys(
+    section: &mut Section<'_, '_>,
+    folder: &Folder<'_>,
+    allow_sha1: bool,
+) -> Option<Vec<ConfiguredKey>> {
     let mut seen: HashMap<_, String> = HashMap::new();
     let faults = section.faults();
     let mut add = |written: &Written<'_>, parsed: Result<(PublicKey, KeySource), Problem>| {
@@ -142,7 +146,7 @@ fn read_keys(section: &mut Section<'_, '_>, folder: &Path, allow_sha1: bool) -> 
 
 fn from_file(
     written: &Written<'_>,
-    folder: &Path,
+    folder: &Folder<'_>,
     allow_sha1: bool,
 ) -> Result<(PublicKey, KeySource), Problem> {
     let (shown, bytes) = read_named(written, folder, "or move the key itself to alipay_public_keys")?;
@@ -156,7 +160,7 @@ fn from_file(
 /// that stands in the place of the name.
 pub(super) fn read_named(
     written: &Written<'_>,
-    folder: &Path,
+    folder: &Folder<'_>,
     otherwise: &str,
 ) -> Result<(String, Vec<u8>), Problem> {
     let name = written.text.as_ref();
@@ -166,7 +170,8 @@ pub(super) fn read_named(
     }
     let path = folder.join(name);
     let shown = shown(written, &path);
-    let bytes = read_key_file(&path)
+    let bytes = folder
+        .read(&path, MAX_KEY_FILE)
         .map_err(|error| Problem::new(format!("{shown} cannot be read: {error}"), REMEDY_FOR_FILE))?;
     Ok((shown, bytes))
 }
@@ -197,20 +202,6 @@ pub(super) fn shown(written: &Written<'_>, path: &Path) -> String {
 /// The bytes of a file that may hold a key.
 pub(crate) fn read_key_file(path: &Path) -> io::Result<Vec<u8>> {
     read_bounded(path, MAX_KEY_FILE)
-}
-
-/// The bytes of a file that has at most `limit`.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    // Opening a pipe would wait for whoever writes to it.
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
-        return Ok(bytes);
-    }
-    Err(io::Error::other(format!("it is over {} KiB", limit / 1024)))
 }
 
 /// Whoever holds the private key of a shared one can notify all apps that share it. One warning for each such key,

@@ -1,14 +1,14 @@
 //! `upstream.hmac_key_file`: the secret by which the app knows that a request is the sidecar's.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use super::apps::{REMEDY_FOR_FILE, read_key_file, shown};
+use super::apps::{MAX_KEY_FILE, REMEDY_FOR_FILE, shown};
+use super::files::Folder;
 use super::reader::{Problem, Written};
 use crate::deliver::webhook::{SecretError, Signer};
 
 /// The signer with the secret in the file that is named. Relative paths start at `folder`.
-pub(super) fn from_file(written: &Written<'_>, folder: &Path) -> Result<Arc<Signer>, Problem> {
+pub(super) fn from_file(written: &Written<'_>, folder: &Folder<'_>) -> Result<Arc<Signer>, Problem> {
     let name = written.text.as_ref();
     if is_secret(name, folder) {
         let remedy =
@@ -17,7 +17,8 @@ pub(super) fn from_file(written: &Written<'_>, folder: &Path) -> Result<Arc<Sign
     }
     let path = folder.join(name);
     let shown = shown(written, &path);
-    let bytes = read_key_file(&path)
+    let bytes = folder
+        .read(&path, MAX_KEY_FILE)
         .map_err(|error| Problem::new(format!("{shown} cannot be read: {error}"), REMEDY_FOR_FILE))?;
     let signer = Signer::parse(&bytes)
         .map_err(|error| Problem::new(format!("{shown} holds no secret that can be used: {error}"), ""))?;
@@ -26,7 +27,7 @@ pub(super) fn from_file(written: &Written<'_>, folder: &Path) -> Result<Arc<Sign
 
 /// Whether this is a secret itself, so that no message may quote it. Bare base64 may be a name too, if there is such
 /// a file.
-fn is_secret(name: &str, folder: &Path) -> bool {
+fn is_secret(name: &str, folder: &Folder<'_>) -> bool {
     let is_marked = ["whsec_", "whsk_", "-----"].iter().any(|mark| name.contains(mark));
     let is_file = || folder.join(name).exists();
     is_marked && !is_file()

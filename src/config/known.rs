@@ -19,6 +19,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
             "drain_timeout",
         ],
     ),
+    ("server.tls", &["certificate", "key"]),
     ("admin", &["listen"]),
     (
         "upstream",

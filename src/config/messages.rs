@@ -1,8 +1,7 @@
 //! `translate.messages`: the user's own files of the catalogue.
 
-use std::path::Path;
-
-use super::apps::{read_bounded, shown};
+use super::apps::shown;
+use super::files::Folder;
 use super::reader::{Problem, Written};
 use crate::translate::catalogue::Catalogue;
 
@@ -13,10 +12,14 @@ const MAX_FILE: u64 = 256 * 1024;
 ///
 /// Each mistake in the file is told with its line. A message is described once: a file cannot replace one whose fields
 /// are compiled in, but it can complete one of which only the name is.
-pub(super) fn add(written: &Written<'_>, folder: &Path, catalogue: &mut Catalogue) -> Result<(), Problem> {
+pub(super) fn add(
+    written: &Written<'_>,
+    folder: &Folder<'_>,
+    catalogue: &mut Catalogue,
+) -> Result<(), Problem> {
     let path = folder.join(written.text.as_ref());
     let shown = shown(written, &path);
-    let bytes = read_bounded(&path, MAX_FILE).map_err(|error| {
+    let bytes = folder.read(&path, MAX_FILE).map_err(|error| {
         let remedy = "relative paths start at the folder of the configuration file; check name and rights";
         Problem::new(format!("{shown} cannot be read: {error}"), remedy)
     })?;

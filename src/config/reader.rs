@@ -237,6 +237,18 @@ impl<'a> Section<'_, 'a> {
         self.reader.tables_in(self.value(key), &path)
     }
 
+    /// The section `[outer.key]` in this one, whose name is `name`; `None` if the file has none, or something else.
+    pub(super) fn section(&mut self, name: &'static str, key: &str) -> Option<Section<'_, 'a>> {
+        let value = self.value(key)?;
+        let path = self.path_of(key);
+        let Some(table) = value.get_ref().as_table() else {
+            let remedy = format!("write [{name}] on a line of its own, and its keys below");
+            self.mistyped(value, &path, "a section", &remedy);
+            return None;
+        };
+        Some(self.reader.open(name, path, Some(table)))
+    }
+
     /// A key whose value is a whole number.
     pub(super) fn number(&mut self, key: &str, default: usize, range: RangeInclusive<usize>) -> usize {
         let Some(value) = self.value(key) else { return default };

@@ -1,14 +1,13 @@
 //! The keys of an app that are not Alipay's: named by their files, and never written into the configuration itself.
 
-use std::path::Path;
-
 use super::apps::read_named;
+use super::files::Folder;
 use super::reader::{Problem, Written};
 use crate::confirm::answer::SignedAnswer;
 use crate::translate::cipher::ContentKey;
 
 /// The content key in the file that `written` names, which is relative to `folder`.
-pub(super) fn content_key(written: &Written<'_>, folder: &Path) -> Result<ContentKey, Problem> {
+pub(super) fn content_key(written: &Written<'_>, folder: &Folder<'_>) -> Result<ContentKey, Problem> {
     let (shown, bytes) = read(written, folder)?;
     ContentKey::parse(&bytes)
         .map_err(|error| Problem::new(format!("{shown} holds no content key: {error}"), ""))
@@ -16,13 +15,13 @@ pub(super) fn content_key(written: &Written<'_>, folder: &Path) -> Result<Conten
 
 /// The answer to a gateway check, signed with the private key in the file that `written` names, which is relative to
 /// `folder`.
-pub(super) fn answer(written: &Written<'_>, folder: &Path) -> Result<SignedAnswer, Problem> {
+pub(super) fn answer(written: &Written<'_>, folder: &Folder<'_>) -> Result<SignedAnswer, Problem> {
     let (shown, bytes) = read(written, folder)?;
     SignedAnswer::sign(&bytes)
         .map_err(|error| Problem::new(format!("{shown} holds no private key that can be used: {error}"), ""))
 }
 
-fn read(written: &Written<'_>, folder: &Path) -> Result<(String, Vec<u8>), Problem> {
+fn read(written: &Written<'_>, folder: &Folder<'_>) -> Result<(String, Vec<u8>), Problem> {
     const OTHERWISE: &str = "a file that only its owner can read";
     // A content key is as short as a name. It is not opened as a file, and so not shown in a message.
     if ContentKey::parse(written.text.as_bytes()).is_ok() {

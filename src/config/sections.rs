@@ -2,26 +2,26 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
 use tracing::Level;
 
+use super::files::{Folder, NamedFiles};
 use super::reader::{Problem, Reader};
 use super::upstream::{self, Format, Upstream, UpstreamUrl};
 use super::{
     Admin, Config, Log, LogFormat, OnMismatch, Server, Telemetry, Translate, UnknownMethods, apps, hmac,
-    messages, routes, telemetry, value,
+    messages, routes, telemetry, tls, value,
 };
 use crate::receive::Limits;
 use crate::translate::catalogue::Catalogue;
 use crate::verify::{Policy, SignedForm};
 
 /// Takes every key out of the file. What it returns counts only if nothing was noted.
-pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Config {
-    let (server, limits) = read_server(reader);
+pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>, file: Arc<str>) -> Config {
+    let (server, limits) = read_server(reader, folder);
     let mut section = reader.section("admin");
     let admin = Admin { listen: section.text("listen", everywhere(9090), value::address) };
     let upstream = read_upstream(reader, folder);
@@ -59,10 +59,11 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Path, file: Arc<str>) -> Co
         telemetry,
         warnings,
         file,
+        files: NamedFiles::default(),
     }
 }
 
-fn read_server(reader: &mut Reader<'_>) -> (Server, Limits) {
+fn read_server(reader: &mut Reader<'_>, folder: &Folder<'_>) -> (Server, Limits) {
     let mut section = reader.section("server");
     let mut seen = Vec::new();
     let paths = section.list("paths", vec!["/alipay/notify".to_owned()], |written| {
@@ -94,11 +95,12 @@ fn read_server(reader: &mut Reader<'_>) -> (Server, Limits) {
             value::duration(Duration::ZERO..=seconds(300)),
         ),
         drain_timeout: section.text("drain_timeout", seconds(20), value::duration(up_to(600))),
+        tls: tls::read(&mut section, folder),
     };
     (server, limits)
 }
 
-fn read_upstream(reader: &mut Reader<'_>, folder: &Path) -> Upstream {
+fn read_upstream(reader: &mut Reader<'_>, folder: &Folder<'_>) -> Upstream {
     const FORMATS: &[(&str, Format)] = &[
         ("json", Format::Json),
         ("cloudevents", Format::CloudEvents),
@@ -149,7 +151,7 @@ fn read_policy(reader: &mut Reader<'_>, catalogue: &Catalogue) -> Policy {
 
 /// What becomes of messages that do not fit, and all messages that are known: those that are compiled in, and those
 /// of the user's files.
-fn read_translate(reader: &mut Reader<'_>, folder: &Path) -> (Translate, Catalogue) {
+fn read_translate(reader: &mut Reader<'_>, folder: &Folder<'_>) -> (Translate, Catalogue) {
     const ON_MISMATCH: &[(&str, OnMismatch)] =
         &[("forward", OnMismatch::Forward), ("fail", OnMismatch::Fail)];
     const UNKNOWN_METHODS: &[(&str, UnknownMethods)] =

@@ -65,6 +65,11 @@ impl Form {
         }
     }
 
+    /// How many bytes names and values have, with what stands between them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// The value of the parameter `name`, which may be empty.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find_map(|(found, value)| (found == name.as_bytes()).then_some(value))

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -17,6 +18,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::drain::Phase;
+use crate::gateway::Shared;
 use crate::telemetry::metrics::Metrics;
 
 /// Probes and scrapers come one at a time; more than these wait.
@@ -27,12 +29,11 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers `/livez`, `/readyz`, `/startupz` and `/metrics` until the process ends.
 ///
-/// `/readyz` is 200 while new notifications are welcome: there is an app to verify them for (`has_apps`), and the
+/// `/readyz` is 200 while new notifications are welcome: there is an app to verify them for, and the
 /// process is not about to end.
 pub(super) async fn serve(
     listener: TcpListener,
-    metrics: Arc<Metrics>,
-    has_apps: bool,
+    latest: Arc<ArcSwap<Shared>>,
     phases: watch::Receiver<Phase>,
 ) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -46,10 +47,13 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let (metrics, phases) = (Arc::clone(&metrics), phases.clone());
+        let (latest, phases) = (Arc::clone(&latest), phases.clone());
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let shared = latest.load();
+            let has_apps = !shared.config.keyring.is_empty();
             let is_ready = has_apps && *phases.borrow() == Phase::Serving;
-            let response = answer(request.method(), request.uri().path(), is_ready, has_apps, &metrics);
+            let response =
+                answer(request.method(), request.uri().path(), is_ready, has_apps, &shared.lasting.metrics);
             async move { Ok::<_, Infallible>(response) }
         });
         tokio::task::spawn_local(async move {

@@ -21,15 +21,17 @@ use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::Worker;
 use super::crowd::Seat;
 use super::drain::Phase;
 use super::gate::{Gate, State, Waiting};
+use super::stream::{Handshake, Stream};
 use crate::ack::refusal;
+use crate::config;
 use crate::passthrough::Passed;
-use crate::rejection::Reason;
+use crate::rejection::{Reason, Rejection};
 
 /// How much hyper holds of what it reads: a head at its longest, and some of the body.
 const BUFFER: usize = 20 * 1024;
@@ -44,11 +46,24 @@ const LINGER_BYTES: usize = 1024 * 1024;
 ///
 /// Between requests, where many are connected, there is no hyper: its buffers are most of what a connection takes up.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, worker: Rc<Worker>) {
-    let state = State::new();
     let seat = Seat::new(&worker.crowd);
-    let mut watch = pin!(Watch::new(Rc::clone(&state), &worker));
-    let mut gate = Gate::new(stream, Rc::clone(&state));
     let _ticket = poll_fn(|context| Poll::Ready(worker.drain.enter(context))).await;
+    let shared = worker.server();
+    // In a box, so that there is room for it only while it is there.
+    let opened = Box::pin(open(stream, &shared.config.server, &seat, &worker)).await;
+    let stream = match opened {
+        Ok(stream) => stream,
+        Err(failure) => {
+            if let Some(failure) = failure {
+                worker.gateway().stopped(failure, peer);
+            }
+            return;
+        }
+    };
+    let state = State::new(stream.scheme());
+    let mut watch = pin!(Watch::new(Rc::clone(&state), &shared.config.server));
+    drop(shared);
+    let mut gate = Gate::new(stream, Rc::clone(&state));
     while head(&mut gate, &state, &seat, watch.as_mut(), &worker).await {
         // In a box, so that there is room for it only while it is there.
         let exchange = Box::pin(exchange(gate, Rc::clone(&state), &seat, watch.as_mut(), peer, &worker));
@@ -61,10 +76,58 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, worker: Rc<Worker
     let (stream, is_mid_request) = gate.into_stream();
     drop(seat);
     if state.is_cut_short.get() && SockRef::from(&stream).set_linger(Some(Duration::ZERO)).is_ok() {
-        // A reset: an orderly end would say that this was all.
+        // A reset, and with TLS no word of its end: an orderly end would say that this was all.
         return;
     }
     drop(timeout(LINGER_TIME, close(stream, is_mid_request, state.shut.get(), peer, &worker)).await);
+}
+
+/// Does the handshake, where TLS is configured, within `server.header_timeout`.
+///
+/// Until the first byte comes, TLS takes up nothing, and what ends before that is not told of: without TLS neither is a
+/// connection over which nothing was said.
+async fn open(
+    stream: TcpStream,
+    server: &config::Server,
+    seat: &Seat,
+    worker: &Worker,
+) -> Result<Stream, Option<Rejection>> {
+    let Some(tls) = &server.tls else { return Ok(Stream::Plain(stream)) };
+    let mut timer = pin!(sleep(server.header_timeout));
+    let is_draining = || worker.drain.phase() >= Phase::Draining;
+    let has_come = poll_fn(|context| match stream.poll_peek(context, &mut ReadBuf::new(&mut [0])) {
+        Poll::Ready(came) => Poll::Ready(came.is_ok_and(|bytes| bytes > 0)),
+        Poll::Pending if is_draining() || timer.as_mut().poll(context).is_ready() => Poll::Ready(false),
+        Poll::Pending => Poll::Pending,
+    });
+    if !has_come.await {
+        return Err(None);
+    }
+    let mut handshake = Handshake::new(stream, tls.config());
+    let failure = |cause: String| Err(Some(Reason::FailedHandshake.because(cause)));
+    poll_fn(|context| {
+        if seat.waits(context.waker()) {
+            return Poll::Pending;
+        }
+        if is_draining() {
+            return Poll::Ready(Err(None));
+        }
+        if seat.is_shed() {
+            return Poll::Ready(Err(Some(Reason::TooManyBytesInFlight.into())));
+        }
+        if let Poll::Ready(outcome) = handshake.poll(context) {
+            seat.take(0, context.waker());
+            return Poll::Ready(outcome.or_else(|error| failure(error.to_string())));
+        }
+        if !seat.take(handshake.memory(), context.waker()) {
+            return Poll::Ready(Err(Some(Reason::TooManyBytesInFlight.into())));
+        }
+        if timer.as_mut().poll(context).is_ready() {
+            return Poll::Ready(failure("it was not done in time".to_owned()));
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Waits for a whole head; says whether there is one to go on with.
@@ -243,15 +306,16 @@ async fn answer(
     let is_old = request.version() < Version::HTTP_11;
     // After chunks no second request is read: where they end, two readers may disagree.
     let is_last = is_old || request.headers().contains_key(TRANSFER_ENCODING);
-    let mut response = if let Some(passthrough) = worker.gateway.passes(&request) {
+    let gateway = worker.gateway();
+    let mut response = if let Some(passthrough) = gateway.passes(&request) {
         state.passes();
-        let response = passthrough.pass(request, peer, &worker.drain).await;
+        let response = passthrough.pass(request, peer, state.scheme, &worker.drain).await;
         state.moved.set(Some(Instant::now()));
         let ends_by_closing = is_old && !response.headers().contains_key(CONTENT_LENGTH);
         let leaving = |body| Leaving { body, state: Rc::clone(state), ends_by_closing };
         response.map(|body| Either::Right(leaving(body)))
     } else {
-        let response = worker.gateway.answer(request, peer, &worker.drain).await;
+        let response = gateway.answer(request, peer, &worker.drain).await;
         state.answered();
         response.map(Either::Left)
     };
@@ -264,14 +328,14 @@ async fn answer(
 
 /// Ends a connection: says why, if its last head could not be let through, and lets the sender read it.
 async fn close(
-    mut stream: TcpStream,
+    mut stream: Stream,
     is_mid_request: bool,
     shut: Option<Reason>,
     peer: SocketAddr,
     worker: &Worker,
 ) -> io::Result<()> {
     if let Some(reason) = shut {
-        let failure_status = worker.gateway.stopped(reason, peer);
+        let failure_status = worker.gateway().stopped(reason, peer);
         stream.write_all(&head_of(&refusal(reason, failure_status))).await?;
     }
     stream.shutdown().await?;
@@ -286,7 +350,7 @@ async fn close(
 }
 
 /// Reads what nobody wants; says how much it was.
-async fn discard(stream: &mut TcpStream, worker: &Worker) -> io::Result<usize> {
+async fn discard(stream: &mut Stream, worker: &Worker) -> io::Result<usize> {
     poll_fn(|context| {
         let mut scratch = worker.scratch.borrow_mut();
         let mut buf = ReadBuf::new(&mut scratch);
@@ -322,8 +386,8 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(state: Rc<State>, worker: &Worker) -> Self {
-        Self { state, keep_alive: worker.keep_alive, header_timeout: worker.header_timeout, timer: None }
+    fn new(state: Rc<State>, server: &config::Server) -> Self {
+        Self { state, keep_alive: server.keep_alive, header_timeout: server.header_timeout, timer: None }
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -23,7 +23,7 @@ pub(super) fn share(workers: usize, max_body: usize) -> usize {
 
 /// What the connections of one worker take up while they are in the middle of something.
 pub(super) struct Crowd {
-    max: usize,
+    max: Cell<usize>,
     total: Cell<usize>,
     next: Cell<u64>,
     /// The bytes of those who have to go and are not gone.
@@ -42,12 +42,17 @@ impl Crowd {
     /// A crowd that may take up `max` bytes.
     pub(super) fn new(max: usize) -> Rc<Self> {
         Rc::new(Self {
-            max,
+            max: Cell::new(max),
             total: Cell::new(0),
             next: Cell::new(0),
             going: Cell::new(0),
             at_it: RefCell::default(),
         })
+    }
+
+    /// Lets it take up `max` bytes from now on.
+    pub(super) fn resize(&self, max: usize) {
+        self.max.set(max);
     }
 
     fn add(&self, bytes: usize) {
@@ -61,7 +66,7 @@ impl Crowd {
     }
 
     fn shed(&self) {
-        while self.total.get() > self.max {
+        while self.total.get() > self.max.get() {
             let Some((_, oldest)) = self.at_it.borrow_mut().pop_first() else { return };
             self.total.set(self.total.get().saturating_sub(oldest.bytes));
             oldest.shed.set(Some(oldest.bytes));
@@ -94,7 +99,7 @@ impl Seat {
     ///
     /// Those who have to go were woken before, so it is enough to wait until they were polled.
     pub(super) fn waits(&self, waker: &Waker) -> bool {
-        let waits = self.crowd.going.get() > self.crowd.max.saturating_div(8) && !self.is_shed();
+        let waits = self.crowd.going.get() > self.crowd.max.get().saturating_div(8) && !self.is_shed();
         if waits {
             waker.wake_by_ref();
         }

@@ -9,10 +9,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::head::{self, Framing};
+use super::stream::Stream;
 use crate::receive::body::PIECE;
 use crate::rejection::Reason;
 
@@ -32,6 +32,8 @@ pub(super) enum Waiting {
 
 /// What the gate, the service and the watch over a connection know of it in common.
 pub(super) struct State {
+    /// What the sender speaks: `http` or `https`.
+    pub(super) scheme: &'static str,
     pub(super) waiting: Cell<Waiting>,
     /// Why the gate is shut: the head that came cannot be let through.
     pub(super) shut: Cell<Option<Reason>>,
@@ -59,8 +61,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new() -> Rc<Self> {
+    pub(super) fn new(scheme: &'static str) -> Rc<Self> {
         Rc::new(Self {
+            scheme,
             waiting: Cell::new(Waiting::Idle(Instant::now())),
             shut: Cell::new(None),
             may_pass: Cell::new(0),
@@ -129,7 +132,7 @@ impl State {
 
 /// The stream of one connection.
 pub(super) struct Gate {
-    stream: TcpStream,
+    stream: Stream,
     state: Rc<State>,
     /// Bytes that have come and may not pass yet.
     held: Vec<u8>,
@@ -138,12 +141,12 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(stream: TcpStream, state: Rc<State>) -> Self {
+    pub(super) fn new(stream: Stream, state: Rc<State>) -> Self {
         Self { stream, state, held: Vec::new(), checked: 0 }
     }
 
     /// The stream, and whether the sender may still be sending what nobody will read.
-    pub(super) fn into_stream(self) -> (TcpStream, bool) {
+    pub(super) fn into_stream(self) -> (Stream, bool) {
         let is_mid_request = self.state.is_unread() || !self.held.is_empty();
         (self.stream, is_mid_request)
     }
@@ -194,7 +197,7 @@ impl Gate {
 
     /// How many bytes are held.
     pub(super) fn held(&self) -> usize {
-        self.held.capacity()
+        self.held.capacity().saturating_add(self.stream.held())
     }
 
     fn admit_held(&mut self) {
@@ -228,7 +231,7 @@ impl Gate {
         match Pin::new(&mut self.stream).poll_read(context, &mut buf) {
             Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
                 self.held.extend_from_slice(buf.filled());
-                self.state.held.set(self.held.capacity());
+                self.state.held.set(self.held());
             }
             Poll::Ready(_) => self.state.has_hung_up.set(true),
             Poll::Pending => {}
@@ -244,13 +247,15 @@ impl Gate {
             // An idle connection holds no memory for this.
             self.held = Vec::new();
         }
-        self.state.held.set(self.held.capacity());
+        self.state.held.set(self.held());
     }
 
     /// Reads from the stream, and leaves in `buf` what may pass; the rest is held.
     fn poll_fill(&mut self, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<Read>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buf))?;
+        let outcome = Pin::new(&mut self.stream).poll_read(context, buf);
+        self.state.held.set(self.held());
+        ready!(outcome)?;
         let came = buf.filled().get(before..).unwrap_or_default();
         if came.is_empty() {
             return Poll::Ready(Ok(Read::End));
@@ -263,7 +268,7 @@ impl Gate {
         }
         let passes = self.take(came.len());
         self.held.extend_from_slice(came.get(passes..).unwrap_or_default());
-        self.state.held.set(self.held.capacity());
+        self.state.held.set(self.held());
         buf.set_filled(before.saturating_add(passes));
         Poll::Ready(Ok(if passes > 0 { Read::Passed } else { Read::Held }))
     }
@@ -321,10 +326,11 @@ impl AsyncWrite for Gate {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper comes here only when it has written all it had.
-        self.state.is_flushed.set(true);
+        // hyper comes here only when it has written all it had; TLS may still hold some of it.
+        let outcome = Pin::new(&mut self.stream).poll_flush(context);
+        self.state.is_flushed.set(outcome.is_ready());
         self.look_for_hangup(context);
-        Pin::new(&mut self.stream).poll_flush(context)
+        outcome
     }
 
     /// Does nothing: whoever owns the connection closes it, after a last answer where one is due.

@@ -2,12 +2,23 @@
 
 mod writer;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::StatusCode;
-use tracing::{debug, error, info, warn};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber, debug, error, info, warn};
+use tracing_subscriber::Registry;
+use tracing_subscriber::fmt::format::{Format, Full, Json, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use self::writer::Queue;
 pub(crate) use self::writer::dropped;
@@ -24,19 +35,62 @@ use crate::verify::SignedForm;
 /// Nothing waits for the reader of the log: where it is too slow, lines are dropped and counted.
 /// A panic is logged with its place only: its message might hold what came from outside.
 pub fn start(log: config::Log) -> io::Result<()> {
-    let builder =
-        tracing_subscriber::fmt().with_max_level(log.level).with_target(false).with_writer(Queue::start()?);
-    match log.format {
-        LogFormat::Json => {
-            builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
-        }
-        LogFormat::Text => builder.with_ansi(false).init(),
-    }
+    let (level, handle) = reload::Layer::new(LevelFilter::from_level(log.level));
+    let lines = tracing_subscriber::fmt::layer().event_format(Either::new()).with_writer(Queue::start()?);
+    tracing_subscriber::registry().with(level).with(lines).init();
+    LEVEL.get_or_init(|| handle);
+    change(log);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         error!(event = "panic", place, "a defect: please report this line");
     }));
     Ok(())
+}
+
+/// Writes the log in this level and format from now on, once it was started.
+pub(crate) fn change(log: config::Log) {
+    IS_TEXT.store(log.format == LogFormat::Text, Ordering::Relaxed);
+    if let Some(Err(error)) = LEVEL.get().map(|level| level.reload(LevelFilter::from_level(log.level))) {
+        error!(event = "log_level_failed", %error, "the log keeps its level");
+    }
+}
+
+/// The least level that is written.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+/// Whether lines are text for people, and not JSON.
+static IS_TEXT: AtomicBool = AtomicBool::new(false);
+
+/// The format of a line, which may change between two of them.
+struct Either {
+    json: Format<Json>,
+    text: Format<Full>,
+}
+
+impl Either {
+    fn new() -> Self {
+        let format = tracing_subscriber::fmt::format().with_target(false).with_ansi(false);
+        let json = format.clone().json().flatten_event(true).with_current_span(false).with_span_list(false);
+        Self { json, text: format }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Either
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if IS_TEXT.load(Ordering::Relaxed) {
+            self.text.format_event(context, writer, event)
+        } else {
+            self.json.format_event(context, writer, event)
+        }
+    }
 }
 
 /// Writes the line of one notification.

@@ -2,12 +2,15 @@
 //!
 //! Whatever is counted for each notification is found by an index, without a lock: labels are looked up once.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, opts,
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    opts,
 };
 
 use super::process::Process;
@@ -25,10 +28,8 @@ const HANDLING_BUCKETS: &[f64] = &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 
 /// The counters of the process, shared by its workers.
 pub struct Metrics {
     registry: Registry,
-    notifications: IntCounterVec,
-    /// The counter of each pair of outcome and method, once it was used.
-    by_outcome: Vec<OnceLock<IntCounter>>,
-    methods: Vec<String>,
+    /// Those of the catalogue that is served now.
+    methods: Mutex<Arc<Methods>>,
     forms: [IntCounter; 2],
     upstream_seconds: Histogram,
     handling_seconds: Histogram,
@@ -38,6 +39,8 @@ pub struct Metrics {
     in_flight_gauge: IntGauge,
     in_flight_bytes_gauge: IntGauge,
     connections_gauge: IntGauge,
+    reloads: [IntCounter; 3],
+    certificate_expiry: IntGaugeVec,
     process: Process,
     in_flight: InFlight,
     connections: Arc<AtomicUsize>,
@@ -46,32 +49,103 @@ pub struct Metrics {
     passing: Arc<AtomicUsize>,
 }
 
+/// What became of a request to read the configuration again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// It is served by what is new.
+    Applied,
+    /// Nothing was new.
+    Unchanged,
+    /// What is new cannot be served by, so nothing changed.
+    Refused,
+}
+
+impl Reloaded {
+    const ALL: [Self; 3] = [Self::Applied, Self::Unchanged, Self::Refused];
+
+    /// The label `result` of log and metrics.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// The messages of one catalogue, with the counters of the requests that were about them.
+pub struct Methods {
+    names: Vec<String>,
+    notifications: IntCounterVec,
+    /// The counter of each pair of outcome and method, once it was used.
+    by_outcome: Vec<OnceLock<IntCounter>>,
+}
+
+impl Methods {
+    fn new<'a>(names: impl Iterator<Item = &'a str>, notifications: IntCounterVec) -> Self {
+        let mut names: Vec<String> = names.map(ToOwned::to_owned).collect();
+        names.push("other".to_owned());
+        let by_outcome = (0..Verdict::COUNT.saturating_mul(names.len())).map(|_| OnceLock::new()).collect();
+        Self { names, notifications, by_outcome }
+    }
+
+    /// Counts a request by what became of it. `method` is the index of its message in the catalogue.
+    pub(crate) fn notification(&self, verdict: Verdict, method: Option<usize>) {
+        let method =
+            method.filter(|method| *method < self.names.len()).unwrap_or(self.names.len().saturating_sub(1));
+        let index = verdict.index().saturating_mul(self.names.len()).saturating_add(method);
+        if let Some(counter) = self.by_outcome.get(index) {
+            counter.get_or_init(|| self.counter(verdict, method)).inc();
+        }
+    }
+
+    fn counter(&self, verdict: Verdict, method: usize) -> IntCounter {
+        self.notifications.with_label_values(&[
+            verdict.outcome(),
+            verdict.reason().unwrap_or_default(),
+            self.name(Some(method)),
+        ])
+    }
+
+    /// The name of the message of this index, as the label `msg_method` has it.
+    pub(super) fn name(&self, method: Option<usize>) -> &str {
+        method.and_then(|method| self.names.get(method)).map_or("other", String::as_str)
+    }
+
+    /// The index of the message `method` in the catalogue.
+    pub(crate) fn index(&self, method: &str) -> Option<usize> {
+        self.names.iter().position(|known| known == method)
+    }
+}
+
 impl Metrics {
     /// Counters for the messages of the catalogue, whose names are `methods` in the order of their indices.
     pub fn new<'a>(methods: impl Iterator<Item = &'a str>) -> Result<Self, prometheus::Error> {
-        let mut methods: Vec<String> = methods.map(ToOwned::to_owned).collect();
-        methods.push("other".to_owned());
         let notifications = IntCounterVec::new(
             Opts::new("alipay_sidecar_notifications_total", "Requests answered, by what became of them."),
             &["outcome", "reason", "msg_method"],
         )?;
-        let forms = IntCounterVec::new(
-            Opts::new(
-                "alipay_sidecar_signature_form_total",
-                "Genuine notifications, by the form of their signed text.",
-            ),
-            &["form"],
+        let counters =
+            |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]);
+        let forms = counters(
+            "alipay_sidecar_signature_form_total",
+            "Genuine notifications, by the form of their signed text.",
+            "form",
         )?;
-        let spans = IntCounterVec::new(
-            Opts::new(
-                "alipay_sidecar_spans_total",
-                "Spans, by whether the collector took them or they were dropped.",
-            ),
-            &["result"],
+        let reloads = counters(
+            "alipay_sidecar_reloads_total",
+            "How often the configuration was read again, by what came of it.",
+            "result",
         )?;
-        let passthrough = IntCounterVec::new(
-            Opts::new("alipay_sidecar_passthrough_total", "Requests passed through, by what became of them."),
-            &["result"],
+        let spans = counters(
+            "alipay_sidecar_spans_total",
+            "Spans, by whether the collector took them or they were dropped.",
+            "result",
+        )?;
+        let passthrough = counters(
+            "alipay_sidecar_passthrough_total",
+            "Requests passed through, by what became of them.",
+            "result",
         )?;
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
@@ -80,8 +154,7 @@ impl Metrics {
         let metrics = Self {
             process: Process::register(&registry)?,
             registry,
-            by_outcome: (0..Verdict::COUNT.saturating_mul(methods.len())).map(|_| OnceLock::new()).collect(),
-            methods,
+            methods: Mutex::new(Arc::new(Methods::new(methods, notifications.clone()))),
             forms: [SignedForm::V1, SignedForm::V2].map(|form| forms.with_label_values(&[form.label()])),
             upstream_seconds: histogram(
                 "alipay_sidecar_upstream_seconds",
@@ -108,6 +181,14 @@ impl Metrics {
                 "alipay_sidecar_connections",
                 "Connections open on the public listener.",
             )?,
+            reloads: Reloaded::ALL.map(|result| reloads.with_label_values(&[result.label()])),
+            certificate_expiry: IntGaugeVec::new(
+                Opts::new(
+                    "alipay_sidecar_certificate_expiry_timestamp_seconds",
+                    "When a certificate expires, in seconds since 1970.",
+                ),
+                &["name"],
+            )?,
             in_flight: InFlight::default(),
             connections: Arc::default(),
             passthrough: Ending::ALL.map(|ending| passthrough.with_label_values(&[ending.label()])),
@@ -116,7 +197,6 @@ impl Metrics {
                 "Requests being passed through.",
             )?,
             passing: Arc::default(),
-            notifications,
         };
         let build_info = IntGauge::with_opts(
             opts!("alipay_sidecar_build_info", "The version that runs.")
@@ -124,7 +204,7 @@ impl Metrics {
         )?;
         build_info.set(1);
         let registry = &metrics.registry;
-        registry.register(Box::new(metrics.notifications.clone()))?;
+        registry.register(Box::new(notifications))?;
         registry.register(Box::new(forms))?;
         registry.register(Box::new(spans))?;
         registry.register(Box::new(metrics.upstream_seconds.clone()))?;
@@ -133,6 +213,8 @@ impl Metrics {
         registry.register(Box::new(metrics.in_flight_gauge.clone()))?;
         registry.register(Box::new(metrics.in_flight_bytes_gauge.clone()))?;
         registry.register(Box::new(metrics.connections_gauge.clone()))?;
+        registry.register(Box::new(reloads))?;
+        registry.register(Box::new(metrics.certificate_expiry.clone()))?;
         registry.register(Box::new(passthrough))?;
         registry.register(Box::new(metrics.passthrough_in_flight_gauge.clone()))?;
         registry.register(Box::new(build_info))?;
@@ -149,6 +231,39 @@ impl Metrics {
         Arc::clone(&self.connections)
     }
 
+    /// The messages of the catalogue that is served now.
+    pub(crate) fn methods(&self) -> Arc<Methods> {
+        Arc::clone(&self.methods.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The messages of the catalogue with these `names`, which is served from now on.
+    pub(crate) fn methods_of<'a>(&self, names: impl Iterator<Item = &'a str>) -> Arc<Methods> {
+        let mut present = self.methods.lock().unwrap_or_else(PoisonError::into_inner);
+        let methods = Methods::new(names, present.notifications.clone());
+        if methods.names != present.names {
+            *present = Arc::new(methods);
+        }
+        Arc::clone(&present)
+    }
+
+    /// Counts what became of a request to read the configuration again.
+    pub fn reloaded(&self, result: Reloaded) {
+        let [applied, unchanged, refused] = &self.reloads;
+        match result {
+            Reloaded::Applied => applied.inc(),
+            Reloaded::Unchanged => unchanged.inc(),
+            Reloaded::Refused => refused.inc(),
+        }
+    }
+
+    /// Shows when each of these certificates expires, and of no other.
+    pub fn certificates(&self, expiries: &BTreeMap<String, Timestamp>) {
+        self.certificate_expiry.reset();
+        for (name, expiry) in expiries {
+            self.certificate_expiry.with_label_values(&[name.as_str()]).set(expiry.as_second());
+        }
+    }
+
     /// The number of requests being passed through, in all workers.
     pub(crate) fn passing(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.passing)
@@ -160,41 +275,12 @@ impl Metrics {
         counters.filter(|(counted, _)| **counted == ending).for_each(|(_, counter)| counter.inc());
     }
 
-    /// Counts a request by what became of it. `method` is the index of its message in the catalogue.
-    pub(crate) fn notification(&self, verdict: Verdict, method: Option<usize>) {
-        let method = method
-            .filter(|method| *method < self.methods.len())
-            .unwrap_or(self.methods.len().saturating_sub(1));
-        let index = verdict.index().saturating_mul(self.methods.len()).saturating_add(method);
-        if let Some(counter) = self.by_outcome.get(index) {
-            counter.get_or_init(|| self.counter(verdict, method)).inc();
-        }
-    }
-
-    fn counter(&self, verdict: Verdict, method: usize) -> IntCounter {
-        self.notifications.with_label_values(&[
-            verdict.outcome(),
-            verdict.reason().unwrap_or_default(),
-            self.methods.get(method).map_or("other", String::as_str),
-        ])
-    }
-
-    /// The name of the message of this index, as the label `msg_method` has it.
-    pub(super) fn method(&self, method: Option<usize>) -> &str {
-        method.and_then(|method| self.methods.get(method)).map_or("other", String::as_str)
-    }
-
     pub(super) fn spans_exported(&self, count: u64) {
         self.spans_exported.inc_by(count);
     }
 
     pub(super) fn spans_dropped(&self, count: u64) {
         self.spans_dropped.inc_by(count);
-    }
-
-    /// The index of the message `method` in the catalogue.
-    pub(crate) fn method_index(&self, method: &str) -> Option<usize> {
-        self.methods.iter().position(|known| known == method)
     }
 
     /// Counts the form in which a signature held.

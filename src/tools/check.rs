@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use crate::config::{App, Config, ConfiguredKey, KeySource, Printable, read_key_file};
+use crate::config::{App, Config, ConfiguredKey, KeySource, Printable, Tls, read_key_file};
 use crate::verify::key::{CertificateFacts, PublicKey};
 
 /// Reads the configuration at `path`, writes what it means or everything that is wrong with it, and says whether
@@ -34,6 +34,7 @@ pub fn check(
     }
     let (Some(config), Ok(own_key)) = (config, own_key) else { return Ok(false) };
     summary(path, &config, out)?;
+    config.server.tls.as_ref().map_or(Ok(()), |tls| describe_tls(tls, out))?;
     for (index, app) in config.apps.iter().enumerate() {
         describe_app(index, app, out)?;
     }
@@ -49,7 +50,7 @@ pub fn check(
 }
 
 /// The app's own key, or what is wrong with its file and what to do.
-fn read_own_key(path: &Path) -> Result<PublicKey, (String, &'static str)> {
+pub(super) fn read_own_key(path: &Path) -> Result<PublicKey, (String, &'static str)> {
     let name = path.display();
     let bytes = read_key_file(path)
         .map_err(|error| (format!("{name} cannot be read: {error}"), "check name and rights"))?;
@@ -74,6 +75,11 @@ fn summary(path: &Path, config: &Config, out: &mut impl Write) -> io::Result<()>
         let name = format!("routes[{index}]");
         writeln!(out, "  {name:<11}  http://{}", route.url.authority)
     })
+}
+
+fn describe_tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nserver.tls  TLS 1.2 and 1.3")?;
+    describe_certificate(tls.certificate(), out)
 }
 
 fn describe_app(index: usize, app: &App, out: &mut impl Write) -> io::Result<()> {

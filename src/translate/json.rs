@@ -5,7 +5,7 @@
 //! insignificant white space goes. The schema, where there is one, is checked on the way.
 
 mod names;
-mod token;
+pub(crate) mod token;
 #[cfg(test)]
 mod differential;
 
@@ -63,7 +63,7 @@ pub(super) struct Malformed {
 
 /// The rules of strict JSON that a text can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(crate) enum Rule {
     ByteOrderMark,
     NotAnObject,
     TrailingText,

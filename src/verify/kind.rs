@@ -77,6 +77,11 @@ pub(super) enum Role {
     Field,
 }
 
+/// Whether `name` is one of the envelope of some kind.
+pub(crate) fn is_of_an_envelope(name: &[u8]) -> bool {
+    BESIDE_THE_CATALOGUE.iter().any(|known| known.as_bytes() == name)
+}
+
 impl KnownParameters {
     /// What is known of parameters once `fields` are: `notify_type`, name, and whether it is free text. Where the fields
     /// of a kind stand in the JSON of `biz_content`, that is its one field.
@@ -94,6 +99,16 @@ impl KnownParameters {
             parameters.of_any.add(name, is_free_text);
         }
         parameters
+    }
+
+    /// The names of the parameters that mean something in a message, or in a notification of this `notify_type`.
+    pub(crate) fn names(&self, is_message: bool, notify_type: Option<&[u8]>) -> impl Iterator<Item = &str> {
+        let (envelope, flat) = if is_message {
+            (BESIDE_THE_CATALOGUE, None)
+        } else {
+            (&[][..], Some(self.of(notify_type).0.keys().map(String::as_str)))
+        };
+        envelope.iter().copied().chain(flat.into_iter().flatten())
     }
 
     /// What is known of the parameters of this `notify_type`.

@@ -40,6 +40,9 @@ fn every_key_has_its_meaning() {
     assert_eq!(config.server.max_connections, 20);
     assert_eq!(config.server.shutdown_delay, Duration::from_secs(5));
     assert_eq!(config.server.drain_timeout, Duration::from_secs(30));
+    let certificate = config.server.tls.as_ref().unwrap().certificate();
+    assert_eq!(certificate.subject, "CN=Test of alipay-sidecar");
+    assert_eq!(config.expiries().into_keys().collect::<Vec<_>>(), ["2021000000000002", "server.tls"]);
     assert_eq!(config.admin.listen.to_string(), "[::1]:19090");
     assert_eq!(config.upstream.url.to_string(), "http://[::1]:3000/notify?from=alipay");
     assert_eq!(config.upstream.timeout, Duration::from_secs(12));
@@ -109,7 +112,7 @@ fn the_documented_file_shows_every_key_with_its_default() {
 fn what_the_documented_file_has_in_comments_is_right_too() {
     let text = fs::read_to_string("sidecar.toml").unwrap();
     // All that is live, and of the comments what reads as a header or a key.
-    let is_toml = |line: &str| line.starts_with("[[") || line.contains(" = ");
+    let is_toml = |line: &str| line.starts_with('[') || line.contains(" = ");
     let uncommented: String = text
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|comment| is_toml(comment)).unwrap_or(line))
@@ -119,9 +122,11 @@ fn what_the_documented_file_has_in_comments_is_right_too() {
         .replace("keys/alipay.pem", "tests/fixtures/config/keys/test-b.pem")
         .replace("keys/upstream.hmac", "tests/fixtures/config/keys/upstream.hmac")
         .replace("keys/aes.txt", "tests/fixtures/config/keys/content-key.txt")
+        .replace("tls/tls.", "tests/fixtures/config/keys/test-server.")
         .replace("keys/app.pem", "tests/fixtures/config/keys/test-private-key.pem");
     let config = sound(&text.replace("MIIB…", &inline_key("test-a")));
     assert_eq!(config.keyring.keys(b"2021000000000000").map(<[_]>::len), Some(2));
     assert!(config.upstream.signer.is_some());
     assert_eq!(config.upstream.routes.len(), 1);
+    assert!(config.server.tls.is_some());
 }

@@ -3,9 +3,10 @@
 use super::*;
 
 /// Each file of the folder, with its snapshot below.
-const SEEN: [&str; 16] = [
+const SEEN: [&str; 18] = [
     "apps.toml",
     "crlf.toml",
+    "half-tls.toml",
     "keys.toml",
     "messages.toml",
     "passthrough.toml",
@@ -15,6 +16,7 @@ const SEEN: [&str; 16] = [
     "secrets.toml",
     "server.toml",
     "syntax.toml",
+    "tls.toml",
     "twice.toml",
     "types.toml",
     "unknown.toml",
@@ -223,8 +225,8 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         did you mean max_body?
     unknown.toml:11:1  server.allow_sha1  is not a key
         remove it, or move it into [verify]
-    unknown.toml:12:1  server.tls  is not a key
-        remove it; the keys of [server] are listen, paths, max_body, max_params, header_timeout, body_timeout, keep_alive, max_connections, shutdown_delay, drain_timeout
+    unknown.toml:12:1  server.http2  is not a key
+        remove it; the keys of [server] are listen, paths, max_body, max_params, header_timeout, body_timeout, keep_alive, max_connections, shutdown_delay, drain_timeout, tls
     unknown.toml:15:1  upstream.failure_status  is not a key
         remove it, or move it into [ack]
     unknown.toml:16:1  upstream.timout  is not a key
@@ -303,5 +305,21 @@ fn control_characters_cannot_act_on_the_terminal() {
     assert_snapshot!(errors, @r#"
     a\u{1b}[2J:1:1  \u{1b}[2J  is not a section
         remove it; the sections are server, admin, upstream, apps, verify, translate, ack, passthrough, log, telemetry
+    "#);
+}
+
+#[test]
+fn a_certificate_has_a_key_and_each_its_own_file() {
+    assert_snapshot!(refused("tls.toml"), @r#"
+    tls.toml:2:23  server.tls.certificate  "../keys/test-server.key" (../keys/test-server.key) holds no certificate
+        it holds PEM: the certificate of this server, then those that issued it, each in its turn
+    tls.toml:2:56  server.tls.key  "../keys/test-server.crt" (../keys/test-server.crt) holds no private key
+        it holds PEM: the private key of the certificate, RSA or EC, in PKCS#8, PKCS#1 or SEC1
+    "#);
+    assert_snapshot!(refused("half-tls.toml"), @r#"
+    half-tls.toml:1:1  server.tls  has no key
+        name both: tls = { certificate = "tls/tls.crt", key = "tls/tls.key" }
+    half-tls.toml:2:15  server.tls.certificate  "../keys/absent.crt" (../keys/absent.crt) cannot be read: No such file or directory (os error 2)
+        relative paths start at the folder of the configuration file; check name and rights
     "#);
 }

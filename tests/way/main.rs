@@ -10,6 +10,8 @@ mod support;
 
 mod answers;
 mod confirm;
+mod diagnosis;
+mod drain;
 mod encrypted;
 mod forged;
 mod genuine;
@@ -20,6 +22,8 @@ mod limits;
 mod passthrough;
 mod process;
 mod ready;
+mod reload;
 mod shapes;
 mod spans;
+mod tls;
 mod upstream;

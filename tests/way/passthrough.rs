@@ -10,6 +10,7 @@ use crate::support::process::Running;
 
 mod closed;
 mod ends;
+mod tls;
 
 const ON: (&str, &str) = ("passthrough", "enabled = true");
 

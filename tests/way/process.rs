@@ -228,16 +228,6 @@ fn the_demo_goes_as_it_says() {
 }
 
 #[test]
-fn a_hangup_changes_nothing() {
-    let mut running = Running::start(&[]);
-    running.signal("HUP");
-    assert_eq!(running.line("signal")["signal"], "SIGHUP");
-    running.connect().post(&Notification::genuine(Form::V1).body()).is(200, "success");
-    running.signal("TERM");
-    assert!(running.end().0.success());
-}
-
-#[test]
 fn a_log_that_nobody_reads_holds_nothing_up() {
     let running = Running::start(&[]);
     let body = Notification::genuine(Form::V1).body();

@@ -125,7 +125,7 @@ impl Drop for Way {
     }
 }
 
-fn config(url: &str, settings: &[(&str, &str)]) -> String {
+pub(crate) fn config(url: &str, settings: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (table, given) in [
         ("server", "listen = \"127.0.0.1:0\""),

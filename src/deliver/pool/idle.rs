@@ -41,9 +41,11 @@ impl Idle {
         Self { workers, by_address: Arc::default() }
     }
 
-    /// Those to the host and the port of `address`. It is asked once for each worker, when it starts.
+    /// Those to the host and the port of `address`. It is asked once for each worker and configuration.
     pub(in crate::deliver) fn to(&self, address: &(String, u16)) -> IdleTo {
         let mut by_address = lock(&self.by_address);
+        // What no worker delivers to any more was configured once.
+        by_address.retain(|_, idle| Arc::strong_count(&idle.by_worker) > 1);
         by_address.entry(address.clone()).or_insert_with(|| IdleTo::new(self.workers)).clone()
     }
 

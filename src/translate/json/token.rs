@@ -6,14 +6,14 @@ use super::Rule;
 
 /// A string as it was written, without its quotes; every escape in it is valid.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Text<'a> {
-    pub(super) raw: &'a str,
+pub(crate) struct Text<'a> {
+    pub(crate) raw: &'a str,
     escaped: bool,
 }
 
 impl<'a> Text<'a> {
     /// The string that `after_quote` begins with, up to its closing quote; or what is wrong with it, and where.
-    pub(super) fn scan(after_quote: &'a str) -> Result<Self, (usize, Rule)> {
+    pub(crate) fn scan(after_quote: &'a str) -> Result<Self, (usize, Rule)> {
         let mut escaped = false;
         let mut length = 0_usize;
         loop {
@@ -38,7 +38,7 @@ impl<'a> Text<'a> {
     }
 
     /// What the string means; borrowed unless it holds an escape.
-    pub(super) fn decoded(self) -> Cow<'a, str> {
+    pub(crate) fn decoded(self) -> Cow<'a, str> {
         if !self.escaped {
             return Cow::Borrowed(self.raw);
         }
@@ -97,7 +97,7 @@ fn code_unit(hex: &[u8]) -> Option<(u16, &[u8])> {
 }
 
 /// The number that `text` begins with.
-pub(super) fn scan_number(text: &str) -> Result<&str, Rule> {
+pub(crate) fn scan_number(text: &str) -> Result<&str, Rule> {
     let length =
         text.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
     let number = text.get(..length.count()).unwrap_or_default();

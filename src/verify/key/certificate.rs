@@ -38,8 +38,13 @@ impl CertificateFacts {
         Ok((facts, signed.subject_public_key_info().to_der().map_err(KeyError::Malformed)?))
     }
 
-    /// What its owner should know about the certificate at the time `now`, a sentence each.
-    pub(super) fn warnings(&self, now: Timestamp) -> Vec<String> {
+    /// The facts of a certificate whose key need not be one of Alipay's.
+    pub(crate) fn of(der: &[u8]) -> Result<Self, KeyError> {
+        Self::read(der).map(|(facts, _)| facts)
+    }
+
+    /// What its owner should know about its dates at the time `now`, a sentence each; `renew` says what to do.
+    pub(crate) fn date_warnings(&self, now: Timestamp, renew: &str) -> Vec<String> {
         let mut warnings = Vec::new();
         if now < self.not_before {
             warnings.push(format!(
@@ -48,10 +53,16 @@ impl CertificateFacts {
             ));
         }
         if self.not_after < now {
-            warnings.push(format!("the certificate expired on {}: {DOWNLOAD}", self.not_after));
+            warnings.push(format!("the certificate expired on {}: {renew}", self.not_after));
         } else if self.not_after.duration_since(now) < SOON {
-            warnings.push(format!("the certificate expires on {}: {DOWNLOAD}", self.not_after));
+            warnings.push(format!("the certificate expires on {}: {renew}", self.not_after));
         }
+        warnings
+    }
+
+    /// What its owner should know about the certificate of Alipay's at the time `now`, a sentence each.
+    pub(super) fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let mut warnings = self.date_warnings(now, DOWNLOAD);
         if self.is_of_a_sandbox() {
             warnings.push(format!(
                 "the certificate comes from a sandbox or a test ({}): real notifications need the one of production",
@@ -69,7 +80,7 @@ impl CertificateFacts {
 
     /// Alipay's sandbox certificates are issued by an "Ant Financial Certification Authority … Test", or by a name with
     /// "sandbox" in it. Other names of it may exist, so silence proves nothing, and "test" counts as a whole word only.
-    fn is_of_a_sandbox(&self) -> bool {
+    pub(crate) fn is_of_a_sandbox(&self) -> bool {
         let issuer = self.issuer.to_lowercase();
         issuer.contains("sandbox")
             || issuer.contains("沙箱")

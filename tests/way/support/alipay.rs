@@ -69,6 +69,12 @@ pub(crate) fn foreign_key() -> &'static Key {
     &KEY
 }
 
+/// A key that is configured where a test says so.
+pub(crate) fn third_key() -> &'static Key {
+    static KEY: LazyLock<Key> = LazyLock::new(Key::generate);
+    &KEY
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     V1,

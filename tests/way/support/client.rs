@@ -1,11 +1,22 @@
 //! A client that writes bytes and reads answers, one at a time, strictly.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::{ClientConfig, ClientConnection};
 
 /// Far more than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How it is told that the other side closed, before or after what was sent to it arrived.
+const CLOSED: [ErrorKind; 4] = [
+    ErrorKind::ConnectionReset,
+    ErrorKind::ConnectionAborted,
+    ErrorKind::BrokenPipe,
+    ErrorKind::UnexpectedEof,
+];
 
 /// An answer as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,16 +43,43 @@ impl Answer {
 
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     read: Vec<u8>,
 }
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// As [`Client::connect`]; nothing where nobody listens.
+    pub(crate) fn try_connect(address: SocketAddr) -> Option<Self> {
+        TcpStream::connect(address).ok().map(Self::over)
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, read: Vec::new() }
+        Self { stream, tls: None, read: Vec::new() }
+    }
+
+    /// As [`Client::connect`], with TLS.
+    pub(crate) fn connect_tls(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
+        Self::connect(address).with_tls(config)
+    }
+
+    /// With TLS from the next byte on.
+    pub(crate) fn with_tls(self, config: &Arc<ClientConfig>) -> Self {
+        let name = "sidecar.example".try_into().unwrap();
+        let tls = ClientConnection::new(Arc::clone(config), name).unwrap();
+        Self { tls: Some(Box::new(tls)), ..self }
+    }
+
+    /// Posts `body`; nothing where the connection is closed before an answer.
+    pub(crate) fn try_post(&mut self, body: &str) -> Option<Answer> {
+        self.try_send(format!("{}{body}", Self::head(body.len(), "")));
+        self.next()
     }
 
     /// The head of a POST of `length` bytes, as Alipay writes it, with `more` headers.
@@ -68,12 +106,19 @@ impl Client {
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        self.write(bytes.as_ref()).unwrap();
     }
 
     /// Sends what the other side may refuse to read to its end.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
-        drop(self.stream.write_all(bytes.as_ref()));
+        drop(self.write(bytes.as_ref()));
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).write_all(bytes),
+            None => self.stream.write_all(bytes),
+        }
     }
 
     pub(crate) fn finish(&mut self) {
@@ -121,14 +166,34 @@ impl Client {
         assert_eq!(self.next(), None);
     }
 
-    fn fill(&mut self) -> bool {
-        let mut bytes = [0; 4096];
-        match self.stream.read(&mut bytes) {
-            Ok(length) => {
-                self.read.extend_from_slice(&bytes[..length]);
-                length > 0
+    /// All that comes, up to the end of the connection; whether that end was orderly: with TLS, announced.
+    pub(crate) fn rest(mut self) -> (String, bool) {
+        let outcome = loop {
+            match self.fill_once() {
+                Ok(0) => break Ok(()),
+                Ok(_) => {}
+                Err(error) if CLOSED.contains(&error.kind()) => break Err(error),
+                Err(error) => panic!("{error}"),
             }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
+        };
+        (String::from_utf8(self.read).unwrap(), outcome.is_ok())
+    }
+
+    /// Reads once; says how much came.
+    fn fill_once(&mut self) -> std::io::Result<usize> {
+        let mut bytes = [0; 4096];
+        let length = match &mut self.tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut bytes)?,
+            None => self.stream.read(&mut bytes)?,
+        };
+        self.read.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn fill(&mut self) -> bool {
+        match self.fill_once() {
+            Ok(length) => length > 0,
+            Err(error) if CLOSED.contains(&error.kind()) => false,
             Err(error) => panic!("no answer: {error}"),
         }
     }

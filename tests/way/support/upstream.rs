@@ -109,6 +109,11 @@ impl Upstream {
         self.got.recv_timeout(PATIENCE).expect("the upstream got nothing")
     }
 
+    /// All requests that came so far.
+    pub(crate) fn all_got(&self) -> Vec<Got> {
+        self.got.try_iter().collect()
+    }
+
     /// The next request, if there is one by now.
     pub(crate) fn try_got(&self) -> Option<Got> {
         self.got.try_recv().ok()

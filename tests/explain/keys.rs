@@ -1,0 +1,135 @@
+//! The key, the hash or the form is at fault, or the signature itself.
+
+use rsa::Pkcs1v15Sign;
+use sha2::{Digest, Sha512};
+
+use crate::alipay::{APP_ID, Form, Notification, OTHER_APP_ID, foreign_key, key, other_key};
+use crate::{Desk, change, notification};
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/config/keys");
+
+/// A configuration of these apps, each with the key in a file.
+fn config(apps: &[(&str, &str)], more: &str) -> String {
+    let apps = apps.iter().map(|(app_id, file)| {
+        format!("[[apps]]\napp_id = \"{app_id}\"\nalipay_public_key_files = [\"{file}\"]\n")
+    });
+    format!("{}{more}", apps.collect::<String>())
+}
+
+#[test]
+fn the_apps_own_key_in_the_place_of_alipays() {
+    let desk = Desk::new();
+    desk.write("own.pem", foreign_key().public());
+    let arguments = ["--key", "own.pem", "--app-public-key", "own.pem"];
+    desk.json(&arguments, notification().body()).proves(&["app_key"]);
+    // Known by its private half, too.
+    desk.write("private.pem", foreign_key().private());
+    desk.write("sidecar.toml", config(&[(APP_ID, "own.pem")], "app_private_key_file = \"private.pem\"\n"));
+    desk.json(&[], notification().body()).proves(&["app_key"]);
+    // By its name it is only likely.
+    desk.write("app_public_key.txt", foreign_key().public());
+    desk.json(&["--key", "app_public_key.txt"], notification().body()).suspects("app_key");
+}
+
+#[test]
+fn a_key_of_which_nothing_is_known_is_not_called_the_apps_own() {
+    let desk = Desk::new();
+    desk.write("alipay.pem", foreign_key().public()).write("own.pem", other_key().public());
+    desk.explain(notification().body()).proves(&["no_key_opens"]);
+    let arguments = ["--key", "alipay.pem", "--app-public-key", "own.pem"];
+    desk.json(&arguments, notification().body()).proves(&["no_key_opens"]);
+}
+
+#[test]
+fn the_key_of_another_app() {
+    let desk = Desk::new();
+    desk.write("other.pem", other_key().public());
+    desk.write("sidecar.toml", config(&[(APP_ID, "other.pem"), (OTHER_APP_ID, "alipay.pem")], ""));
+    desk.json(&[], notification().body()).proves(&["key_of_other_app"]);
+    let changed = change(&notification(), "biz_content", |value| value.replace("1.10", "1.20"));
+    desk.json(&[], changed.body()).proves(&["key_of_other_app"]);
+}
+
+#[test]
+fn the_key_for_rsa_in_the_place_of_that_for_rsa2() {
+    let short = format!("{FIXTURES}/test-1024-bits.pem");
+    Desk::new().json(&["--key", &short], notification().body()).proves(&["key_length"]);
+}
+
+#[test]
+fn a_key_of_the_sandbox() {
+    let certificate = format!("{FIXTURES}/test-b.crt");
+    Desk::new().json(&["--key", &certificate], notification().body()).suspects("sandbox_key");
+}
+
+#[test]
+fn an_app_that_is_not_configured() {
+    let desk = Desk::new();
+    desk.write("sidecar.toml", config(&[(OTHER_APP_ID, "alipay.pem")], ""));
+    desk.json(&[], notification().body()).proves(&["unknown_app"]);
+    let foreign = Notification::unsigned().signed(Form::V1, foreign_key());
+    desk.json(&[], foreign.body()).proves(&["unknown_app"]);
+}
+
+#[test]
+fn a_notification_without_a_signature() {
+    Desk::new().explain(Notification::unsigned().body()).proves(&["unsigned"]);
+    Desk::new().explain(notification().set("sign", "").body()).proves(&["unsigned"]);
+}
+
+#[test]
+fn a_sign_that_was_cut() {
+    for length in [1, 255, 300, 341] {
+        let cut = change(&notification(), "sign", |value| value[..length].to_owned());
+        Desk::new().explain(cut.body()).proves(&["sign_damaged"]);
+    }
+    // Without its padding it can still be opened.
+    let bare = change(&notification(), "sign", |value| value.trim_end_matches('=').to_owned());
+    Desk::new().explain(bare.body()).proves(&["sign_damaged"]).within(&["sign"]);
+}
+
+#[test]
+fn a_signature_with_sha_1() {
+    let unsigned = Notification::unsigned().set("sign_type", "RSA");
+    let digest = aws_lc_rs::digest::digest(
+        &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
+        &unsigned.signed_text(Form::V1),
+    );
+    let info =
+        [&b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14"[..], digest.as_ref()].concat();
+    let signed = unsigned.set("sign", key().seal(Pkcs1v15Sign::new_unprefixed(), &info));
+    Desk::new().explain(signed.body()).proves(&["sha1"]);
+    Desk::new().explain(signed.set("sign_type", "RSA2").body()).proves(&["sha1"]);
+}
+
+#[test]
+fn a_signature_with_a_hash_that_alipay_does_not_use() {
+    let unsigned = Notification::unsigned();
+    let digest = Sha512::digest(unsigned.signed_text(Form::V1));
+    let signed = unsigned.set("sign", key().seal(Pkcs1v15Sign::new::<Sha512>(), &digest));
+    let report = Desk::new().explain(signed.body());
+    report.proves(&["other_hash"]);
+    assert_eq!(report.0["diagnosis"]["signature_holds"]["hash"], "SHA-512");
+}
+
+#[test]
+fn a_sign_type_that_was_changed_where_it_is_not_signed() {
+    Desk::new().explain(notification().set("sign_type", "RSA").body()).proves(&["parameter_changed"]);
+}
+
+#[test]
+fn a_form_that_the_configuration_does_not_allow() {
+    let desk = Desk::new();
+    desk.write("sidecar.toml", config(&[(APP_ID, "alipay.pem")], "[verify]\nform = \"v2\"\n"));
+    desk.json(&[], notification().body()).proves(&["form_not_allowed"]);
+    desk.json(&[], Notification::genuine(Form::V2).body()).verifies();
+}
+
+#[test]
+fn a_genuine_signature_over_what_the_grammar_refuses() {
+    let odd = Notification::unsigned().set("version", "9.9").signed(Form::V1, key());
+    let report = Desk::new().explain(odd.body());
+    report.proves(&["refused_otherwise"]);
+    assert_eq!(report.0["run"]["reason"], "malformed_parameter");
+    assert_eq!(report.0["run"]["cause"], "version breaks its grammar");
+}

@@ -1,0 +1,70 @@
+//! What is refused is diagnosed now and then, for the log alone.
+
+use serde_json::json;
+
+use crate::support::alipay::{Form, Notification, foreign_key, key};
+use crate::support::process::Running;
+
+/// The line about `body`, which is answered with this status.
+fn diagnosed(body: &str, status: u16) -> serde_json::Value {
+    let mut running = Running::start(&[]);
+    running.connect().post(body).is(status, "fail");
+    running.line("diagnosis")
+}
+
+fn escaped() -> Notification {
+    let genuine = Notification::genuine(Form::V1);
+    let content = String::from_utf8(genuine.value("biz_content").to_vec()).unwrap().replace('"', "&quot;");
+    genuine.set("biz_content", content)
+}
+
+#[test]
+fn damage_on_the_way_is_told_by_its_label_and_the_names_of_parameters() {
+    let line = diagnosed(&escaped().body(), 403);
+    assert_eq!(line["likely_cause"], "html_escaped");
+    assert_eq!((&line["proven"], &line["parameters"]), (&json!(true), &json!("biz_content")));
+    assert_eq!((&line["reason"], &line["level"]), (&json!("bad_signature"), &json!("WARN")));
+    assert_eq!(line["notify_id"], "5608cccc09ddb39d41c2e3c06e3d9fejh2");
+    assert!(line["trace_id"].is_string());
+    assert!(!line.to_string().contains("mini_app_id"), "a value is told: {line}");
+}
+
+#[test]
+fn a_body_that_is_no_form_is_diagnosed_too() {
+    let genuine = Notification::genuine(Form::V2);
+    let pairs =
+        genuine.params.iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value)));
+    let decoded = pairs.collect::<Vec<_>>().join("&");
+    let line = diagnosed(&decoded, 400);
+    assert_eq!((&line["likely_cause"], &line["reason"]), (&json!("decoded_twice"), &json!("bad_encoding")));
+}
+
+#[test]
+fn a_name_that_is_none_is_not_written() {
+    let odd = Notification::genuine(Form::V1).set("\u{1b}[31m人", "x").body();
+    let line = diagnosed(&odd, 400);
+    assert_eq!((&line["likely_cause"], &line["parameters"]), (&json!("extra_parameter"), &json!("…")));
+}
+
+#[test]
+fn what_none_of_our_keys_signed_is_no_warning() {
+    let line = diagnosed(&Notification::unsigned().signed(Form::V1, foreign_key()).body(), 403);
+    assert_eq!((&line["likely_cause"], &line["level"]), (&json!("no_key_opens"), &json!("INFO")));
+}
+
+#[test]
+fn a_flood_of_forgeries_is_diagnosed_once_and_answered_alike() {
+    let mut running = Running::start(&[]);
+    let forged = escaped().body();
+    let mut client = running.connect();
+    let first = client.post(&forged);
+    running.line("diagnosis");
+    for _ in 0..100 {
+        assert_eq!(client.post(&forged), first);
+    }
+    client.post(&Notification::genuine(Form::V1).signed(Form::V1, key()).body()).is(200, "success");
+    running.signal("TERM");
+    let (status, lines) = running.end();
+    assert!(status.success());
+    assert!(!lines.iter().any(|line| line.contains("\"diagnosis\"")), "{lines:?}");
+}
