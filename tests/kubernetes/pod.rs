@@ -85,21 +85,23 @@ fn the_pod_of_the_example_runs_as_the_kubelet_would_run_it() {
     let pod = &object(&objects, "Deployment", "shop")["spec"]["template"]["spec"];
     let (sidecar, app) = (&pod["initContainers"][0], &pod["containers"][0]);
     let config = object(&objects, "ConfigMap", "alipay-sidecar")["data"]["sidecar.toml"].as_str().unwrap();
+
     let (before, after) = config.split_once("[ledger]").unwrap();
     let config = &format!("{before}{}", &after[after.find("[passthrough]").unwrap()..]);
 
     let (key, new_key) = (Key::generate(), Key::generate());
-    let settings = Volume::new(podman.path("config"), "sidecar.toml", config);
-    let keys = Volume::new(podman.path("keys"), "alipay.pem", &key.public());
+    let mut settings = Volume::new(podman.path("config"), "sidecar.toml", config);
+    let mut keys = Volume::new(podman.path("keys"), "alipay.pem", &key.public());
     let (ledger, no_token) = (podman.path("ledger"), podman.path("no-token"));
     for folder in [&ledger, &no_token] {
         fs::create_dir(folder).unwrap();
     }
     // An emptyDir is writable for everybody.
     fs::set_permissions(&ledger, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let (settings_folder, keys_folder) = (settings.path().to_owned(), keys.path().to_owned());
     let volumes = [
-        ("alipay-sidecar-config", settings.path()),
-        ("alipay-sidecar-keys", keys.path()),
+        ("alipay-sidecar-config", settings_folder.as_path()),
+        ("alipay-sidecar-keys", &keys_folder),
         ("alipay-sidecar-ledger", &ledger),
         ("alipay-sidecar-no-token", &no_token),
     ];
@@ -117,7 +119,8 @@ fn the_pod_of_the_example_runs_as_the_kubelet_would_run_it() {
     table.row("a genuine notification before the app is there", "200 fail");
     podman.start("shop", app, &volumes, &["--delay", "500ms"]);
     until("the app listens", || !of(&podman.log("app"), "listening").is_empty());
-    assert_eq!(client.post(&key.notification("first")), "200 success");
+    let first = key.notification("first");
+    assert_eq!(client.post(&first), "200 success");
     table.row("from nothing to the first `success`", format!("{} ms", started.elapsed().as_millis()));
 
     // The Service leads here, so all else goes on to the app.
@@ -134,8 +137,26 @@ fn the_pod_of_the_example_runs_as_the_kubelet_would_run_it() {
     assert_eq!(got, ["first"], "{log:#?}");
 
     restricted(&podman, &mut table);
-    let _ = (&settings, &keys);
-    the_end(&podman, &mut client, &key, &mut table);
+
+    // A key is rotated, and then a configuration is wrong.
+    keys.write("alipay.pem", &new_key.public());
+    let mut number = 0;
+    let took = until("the new key verifies", || {
+        number += 1;
+        client.post(&new_key.notification(&format!("rotated{number}"))) == "200 success"
+    });
+    assert_eq!(client.post(&key.notification("old")), "403 fail");
+    table.row(
+        "the Secret has a new key",
+        format!("it verifies after {} ms, the old one no more", took.as_millis()),
+    );
+    settings.write("sidecar.toml", "[server\n");
+    until("the new configuration is refused", || {
+        of(&podman.log("alipay-sidecar"), "reload").iter().any(|line| line["result"] == "refused")
+    });
+    assert_eq!(client.post(&new_key.notification("after")), "200 success");
+    table.row("the ConfigMap is broken", "refused, and the last good one serves on");
+    the_end(&podman, &mut client, &new_key, &mut table);
     println!("{}", table.0);
     fs::write(target().join("pod.md"), table.0).unwrap();
 }
