@@ -7,7 +7,8 @@ SHELL := /bin/sh
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 INTEROP := tests/interop
-VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv $(INTEROP)/receivers/.venv tests/suites/.venv
+VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv $(INTEROP)/receivers/.venv tests/suites/.venv \
+	examples/python/.venv
 KUBERNETES := tests/kubernetes/tools
 NODE_MODULES := $(INTEROP)/alipay-sdk/node_modules
 DENY_VERSION := 0.20.2
@@ -16,7 +17,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages promtool lint flood timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug clean
+.PHONY: help demo test test-deps packages promtool lint flood timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug man clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +80,9 @@ fuzz-smoke: packages ## 20,000 inputs for each fuzz target
 
 build: ## the release binary
 	$(CARGO) build --release --locked
+
+man: ## man pages, in target/man
+	$(CARGO) run --locked -- man $(TARGET)/man
 
 # libc is linked in, so the image needs no other file. The flag is for the last step alone: all that was compiled before
 # serves both kinds of binary.

@@ -21,6 +21,7 @@ pub mod ack;
 pub mod rejection;
 pub mod passthrough;
 pub mod diagnose;
+pub mod schedule;
 pub mod telemetry;
 pub mod reload;
 pub mod tools;

@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit code out. Exit codes are decided here and nowhere else.
 
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,8 +13,10 @@ use alipay_sidecar::server::Server;
 use alipay_sidecar::telemetry::log;
 use alipay_sidecar::tools;
 use alipay_sidecar::tools::explain::Question;
+use alipay_sidecar::tools::simulate::SimulateError;
 use alipay_sidecar::translate::catalogue::Catalogue;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use jiff::Timestamp;
 use jiff::fmt::friendly::SpanParser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -85,6 +88,8 @@ enum Command {
         #[arg(long, short)]
         config: Option<PathBuf>,
     },
+    /// Act as Alipay: sign notifications and deliver them until the answer is `success`, on Alipay's own schedule
+    Simulate(#[command(flatten)] Box<tools::simulate::Options>),
     /// Show the whole way on loopback: throwaway keys, a simulated Alipay, the real proxy, a small backend
     Demo {
         /// End by itself after the show
@@ -102,6 +107,16 @@ enum Command {
         /// Its `admin.listen`
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
         admin: SocketAddr,
+    },
+    /// Print what completes commands and options in a shell, for it to load
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write a man page for each command
+    Man {
+        /// The folder to write to
+        dir: PathBuf,
     },
 }
 
@@ -135,11 +150,14 @@ fn main() -> ExitCode {
         Command::Schema { name, list, format, config } => {
             schema(name.as_deref(), list, format, config.as_deref())
         }
+        Command::Simulate(options) => simulate(&options),
         Command::Demo { once, backend: None, .. } => finish(tools::demo::demo(once, &mut io::stdout())),
         Command::Demo { backend: Some(address), delay, .. } => {
             finish(tools::backend::alone(address, delay, &mut io::stdout()))
         }
         Command::Ready { admin } => ready(admin),
+        Command::Completions { shell } => completions(shell),
+        Command::Man { dir } => man(&dir),
     }
 }
 
@@ -262,6 +280,40 @@ fn duration(written: &str) -> Result<Duration, &'static str> {
     SpanParser::new()
         .parse_unsigned_duration(written.as_bytes())
         .map_err(|_problem| "write it like \"10s\" or \"500ms\"")
+}
+
+fn simulate(options: &tools::simulate::Options) -> ExitCode {
+    let interrupted = async {
+        // Where signals cannot be heard, it ends by itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    match tools::simulate::simulate(options, interrupted, &mut io::stdout()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(SimulateError::Unusable(what)) => complain(&what, UNUSABLE),
+        // Also where the reader has read enough: that everything was accepted is not known.
+        Err(SimulateError::Io(problem)) => complain(&problem, 1),
+    }
+}
+
+fn completions(shell: Shell) -> ExitCode {
+    // It panics where it cannot write, so it writes to memory first.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "alipay-sidecar", &mut script);
+    finish(io::stdout().write_all(&script))
+}
+
+fn man(dir: &Path) -> ExitCode {
+    let outcome = fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Arguments::command(), dir));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => complain(
+            &format!("{} cannot be written ({problem}): name a directory of yours", dir.display()),
+            UNUSABLE,
+        ),
+    }
 }
 
 fn environment(name: &str) -> Option<String> {

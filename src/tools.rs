@@ -8,3 +8,4 @@ pub mod keygen;
 pub mod ready;
 pub mod schema;
 mod sender;
+pub mod simulate;

@@ -27,7 +27,7 @@ impl SignedAnswer {
     ///
     /// RSA2 gives one signature for one text, and the text is ASCII: the same in either charset.
     pub fn sign(text: &[u8]) -> Result<Self, PrivateKeyError> {
-        let pair = read(text)?;
+        let pair = private_key(text)?;
         let unusable = |()| PrivateKeyError::Unusable;
         let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_unspecified| unusable(()))?;
         let public = PublicKey::parse(spki.as_ref()).map_err(|_error| unusable(()))?;
@@ -59,8 +59,8 @@ impl SignedAnswer {
     }
 }
 
-/// The one private key in `text`.
-fn read(text: &[u8]) -> Result<KeyPair, PrivateKeyError> {
+/// The one private key in `text`: PKCS#8 or PKCS#1, PEM or bare base64.
+pub(crate) fn private_key(text: &[u8]) -> Result<KeyPair, PrivateKeyError> {
     let der = der(text);
     // PKCS#8 and PKCS#1 cannot be mistaken for each other, and guides get their labels wrong.
     let pair =

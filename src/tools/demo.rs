@@ -6,17 +6,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aws_lc_rs::rsa::KeyPair;
 use der::pem;
 use hyper::StatusCode;
+use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::backend::{Backend, Got};
 use super::keygen::{PRIVATE_KEY, keygen};
-use super::sender::{Heard, Notification};
+use super::sender::{self, Address, Heard, Notification};
 use crate::config::Config;
 use crate::server::Server;
 use crate::verify::SignedForm;
@@ -90,20 +91,26 @@ impl Stage {
 
     /// A notification of the documented example, signed now.
     fn notification(&self, notify_id: &str, form: SignedForm) -> io::Result<Notification> {
-        #[expect(clippy::disallowed_methods, reason = "Alipay stamps its notifications with its own clock")]
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
-        let mut notification = Notification::faceauth(APP_ID, notify_id, now.as_millis());
-        notification.sign(&self.key, form)?;
-        Ok(notification)
+        // Alipay stamps its notifications with its own clock.
+        let now = Timestamp::now().as_millisecond();
+        Notification::faceauth(APP_ID, notify_id, now).signed(&self.key, form)
+    }
+
+    /// Where Alipay calls.
+    fn url(&self) -> String {
+        format!("http://{}{PATH}", self.address)
     }
 
     /// Posts `notification` and expects to hear `status` and `body`.
     fn post(&self, notification: &Notification, status: u16, body: &str) -> io::Result<Heard> {
-        let heard = notification.post(self.address, PATH)?;
-        if heard.status == status && heard.body == body {
+        let address = Address::parse(&self.url()).map_err(io::Error::other)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let heard = runtime.block_on(sender::post(&address, notification.body()));
+        let heard = heard.map_err(|unheard| amiss(&format!("Alipay heard nothing: {unheard}")))?;
+        if heard.status == status && heard.body == body.as_bytes() {
             Ok(heard)
         } else {
-            Err(amiss(&format!("Alipay heard {} {} instead of {status} {body}", heard.status, heard.body)))
+            Err(amiss(&format!("Alipay heard {heard} instead of {status} {body}")))
         }
     }
 
@@ -153,8 +160,8 @@ fn retry(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn forged(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
-    let mut notification = stage.notification("7b2a016cf8df5ae1b1d3c8e9a4b7c2lkj3", SignedForm::V1)?;
-    notification.tamper("biz_content", "\"success\"", "\"fail\"");
+    let notification = stage.notification("7b2a016cf8df5ae1b1d3c8e9a4b7c2lkj3", SignedForm::V1)?;
+    let notification = notification.tampered("biz_content", "\"success\"", "\"fail\"");
     writeln!(
         out,
         "3. A forgery: somebody turns \"success\" into \"fail\" and leaves the signature as it was."
@@ -164,16 +171,12 @@ fn forged(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
         Err(TryRecvError::Empty) => {}
         Ok(_) | Err(TryRecvError::Disconnected) => return Err(amiss("the backend got what was forged")),
     }
-    writeln!(
-        out,
-        "   The signature does not hold: the sender hears {} {}, your app hears nothing.\n",
-        heard.status, heard.body
-    )
+    writeln!(out, "   The signature does not hold: the sender hears {heard}, your app hears nothing.\n")
 }
 
 fn answered(got: &Got, heard: &Heard, out: &mut impl Write) -> io::Result<()> {
     let status = got.status.as_u16();
-    writeln!(out, "   Your app answers {status}, so Alipay hears: {} {}", heard.status, heard.body)
+    writeln!(out, "   Your app answers {status}, so Alipay hears: {heard}")
 }
 
 /// Prints the headers that are ours, and the JSON.
@@ -195,9 +198,17 @@ fn serve_on(stage: &Stage, folder: &Path, out: &mut impl Write) -> io::Result<()
     fs::write(&file, stage.notification("8c3b127da9ea6bf2c2e4d9f0b5c8d3mlk4", SignedForm::V1)?.body())?;
     writeln!(out, "\nStill serving; Ctrl-C ends it. Try a genuine notification of your own:\n")?;
     writeln!(out, "  curl -i --data-binary @{} http://{}{PATH}\n", file.display(), stage.address)?;
+    let own = std::env::current_exe().map_or("alipay-sidecar".to_owned(), |path| path.display().to_string());
+    writeln!(out, "or act as Alipay, with every kind of the catalogue:\n")?;
     writeln!(
         out,
-        "then change a character of that file, and see the figures: curl http://{}/metrics\n",
+        "  {own} simulate --to {} --app-id {APP_ID} --msg-method '*' --private-key {}\n",
+        stage.url(),
+        folder.join("keys").join(PRIVATE_KEY).display()
+    )?;
+    writeln!(
+        out,
+        "then change a character of that file, or add --hostile without --msg-method, and see the figures: curl http://{}/metrics\n",
         stage.admin
     )?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

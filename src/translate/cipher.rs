@@ -11,7 +11,10 @@ use std::fmt;
 use aes_gcm::aead::consts::U16;
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, AesGcm, KeyInit, Nonce, Tag};
-use aws_lc_rs::cipher::{AES_128, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
+use aws_lc_rs::cipher::{
+    AES_128, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
+    UnboundCipherKey,
+};
 use aws_lc_rs::iv::FixedLength;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -82,6 +85,17 @@ impl ContentKey {
                 self.gcm(&iv.into(), bytes)
             }
         }
+    }
+
+    /// Encrypts `text` as `AES` says, for what acts as Alipay: the base64 of it.
+    pub(crate) fn encrypt(&self, text: &[u8]) -> Option<String> {
+        let mut bytes = text.to_vec();
+        let iv = EncryptionContext::Iv128(FixedLength::from([0; BLOCK]));
+        UnboundCipherKey::new(&AES_128, &self.0)
+            .and_then(PaddedBlockEncryptingKey::cbc_pkcs7)
+            .and_then(|key| key.less_safe_encrypt(&mut bytes, iv))
+            .ok()?;
+        Some(BASE64_STANDARD.encode(bytes))
     }
 
     fn cbc(&self, iv: [u8; BLOCK], mut bytes: Vec<u8>) -> Result<Vec<u8>, DoesNotFit> {
