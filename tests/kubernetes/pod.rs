@@ -87,7 +87,8 @@ fn the_pod_of_the_example_runs_as_the_kubelet_would_run_it() {
     let config = object(&objects, "ConfigMap", "alipay-sidecar")["data"]["sidecar.toml"].as_str().unwrap();
 
     let (before, after) = config.split_once("[ledger]").unwrap();
-    let config = &format!("{before}{}", &after[after.find("[passthrough]").unwrap()..]);
+    let (_, after) = after.split_once("[passthrough]").unwrap();
+    let config = &format!("{before}[passthrough]{after}");
 
     let (key, new_key) = (Key::generate(), Key::generate());
     let mut settings = Volume::new(podman.path("config"), "sidecar.toml", config);
