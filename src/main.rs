@@ -18,6 +18,7 @@ use alipay_sidecar::translate::catalogue::Catalogue;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::Timestamp;
+use jiff::fmt::friendly::SpanParser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info};
@@ -94,6 +95,18 @@ enum Command {
         /// End by itself after the show
         #[arg(long)]
         once: bool,
+        /// Run the small backend alone on this address, in the place of an app, until SIGTERM
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "once")]
+        backend: Option<SocketAddr>,
+        /// How long the backend alone takes for each answer, such as "500ms"
+        #[arg(long, value_name = "DURATION", requires = "backend", default_value = "0s", value_parser = duration)]
+        delay: Duration,
+    },
+    /// Ask a running sidecar whether it is ready: exit code 0 if it is, for health checks without a shell
+    Ready {
+        /// Its `admin.listen`
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+        admin: SocketAddr,
     },
     /// Print what completes commands and options in a shell, for it to load
     Completions {
@@ -138,7 +151,11 @@ fn main() -> ExitCode {
             schema(name.as_deref(), list, format, config.as_deref())
         }
         Command::Simulate(options) => simulate(&options),
-        Command::Demo { once } => finish(tools::demo::demo(once, &mut io::stdout())),
+        Command::Demo { once, backend: None, .. } => finish(tools::demo::demo(once, &mut io::stdout())),
+        Command::Demo { backend: Some(address), delay, .. } => {
+            finish(tools::backend::alone(address, delay, &mut io::stdout()))
+        }
+        Command::Ready { admin } => ready(admin),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir),
     }
@@ -249,6 +266,20 @@ fn schema(name: Option<&str>, list: bool, format: SchemaFormat, config: Option<&
         },
     };
     finish(outcome.and_then(|()| out.flush()))
+}
+
+fn ready(admin: SocketAddr) -> ExitCode {
+    match tools::ready::ready(admin) {
+        Ok((true, answer)) => finish(writeln!(io::stdout(), "{answer}")),
+        Ok((false, answer)) => complain(&answer, 1),
+        Err(problem) => complain(&format!("no answer from {admin}: {problem}; is it admin.listen?"), 1),
+    }
+}
+
+fn duration(written: &str) -> Result<Duration, &'static str> {
+    SpanParser::new()
+        .parse_unsigned_duration(written.as_bytes())
+        .map_err(|_problem| "write it like \"10s\" or \"500ms\"")
 }
 
 fn simulate(options: &tools::simulate::Options) -> ExitCode {

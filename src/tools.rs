@@ -1,10 +1,11 @@
 //! The commands beside `run`: a file each.
 
-mod backend;
+pub mod backend;
 pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod keygen;
+pub mod ready;
 pub mod schema;
 mod sender;
 pub mod simulate;

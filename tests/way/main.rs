@@ -22,6 +22,7 @@ mod lifecycle;
 mod limits;
 mod passthrough;
 mod process;
+mod ready;
 mod reload;
 mod shapes;
 mod spans;
