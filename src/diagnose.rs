@@ -29,6 +29,7 @@ use self::search::{Oracle, Purse, Undone};
 use self::undo::Hints;
 use crate::receive::form::is_name;
 use crate::rejection::Reason;
+use crate::verify::envelope::is_app_id;
 use crate::verify::key::{Fingerprint, Hash, KeyForm, PublicKey};
 use crate::verify::{Policy, kind};
 
@@ -279,8 +280,10 @@ fn of_content(
             }
             diagnosis
         }
-        None if case.app_id().is_some() && signed_for != case.app_id() => {
-            Diagnosis::of(Cause::KeyOfOtherApp, true)
+        // Either the key of this app is that of another one, or the notification is of that one and changed with its
+        // app_id. What was signed would tell, but is not known.
+        None if signed_for != case.app_id() && case.has_keys_of_its_app() => {
+            Diagnosis::of(Cause::KeyOfOtherApp, false)
         }
         None => match lost(case) {
             Some(finding) => Diagnosis { findings: vec![finding], ..Diagnosis::of(Cause::TextLost, false) },
@@ -361,10 +364,10 @@ fn told(case: &Case<'_>, reading: &Reading, undone: &Undone, spelling: Option<Ca
 
 /// The signature holds over what was received; why is it refused all the same?
 fn as_received(case: &Case<'_>, shape: Shape, hash: Hash, signed_for: Option<&[u8]>) -> Cause {
-    let is_configured = case.keys.iter().any(|candidate| Some(candidate.app_id.as_bytes()) == case.app_id());
-    if case.app_id().is_none() {
+    if !case.app_id().is_some_and(is_app_id) {
+        // Where it names no app, it can be of none that is configured, and no key can be the wrong one.
         Cause::RefusedOtherwise
-    } else if !is_configured {
+    } else if !case.has_keys_of_its_app() {
         Cause::UnknownApp
     } else if signed_for != case.app_id() {
         Cause::KeyOfOtherApp
@@ -446,6 +449,13 @@ impl Case<'_> {
     /// The app that the notification claims to be for, by the first reading that has one.
     pub fn app_id(&self) -> Option<&[u8]> {
         self.readings.iter().find_map(|reading| reading.parameters.app_id())
+    }
+
+    /// Whether it claims to be for an app, by an id that can be one, for which there are keys.
+    fn has_keys_of_its_app(&self) -> bool {
+        self.app_id()
+            .filter(|app_id| is_app_id(app_id))
+            .is_some_and(|app_id| self.keys.iter().any(|candidate| candidate.app_id.as_bytes() == app_id))
     }
 }
 

@@ -46,8 +46,30 @@ fn the_key_of_another_app() {
     desk.write("other.pem", other_key().public());
     desk.write("sidecar.toml", config(&[(APP_ID, "other.pem"), (OTHER_APP_ID, "alipay.pem")], ""));
     desk.json(&[], notification().body()).proves(&["key_of_other_app"]);
+    // It may be the app_id that was changed, where other things were too.
     let changed = change(&notification(), "biz_content", |value| value.replace("1.10", "1.20"));
-    desk.json(&[], changed.body()).proves(&["key_of_other_app"]);
+    desk.json(&[], changed.body()).suspects("key_of_other_app");
+}
+
+#[test]
+fn an_app_id_that_was_changed_does_not_accuse_the_key() {
+    let masked = notification().set("app_id", "2014****4699");
+    let changed = change(&notification(), "biz_content", |value| value.replace("1.10", "1.20"));
+    let spaced = change(&changed, "app_id", |value| format!("{value} "));
+    let of_nobody = notification().set("app_id", "2014060600164698").set("notify_id", "another");
+    let desk = Desk::new();
+    desk.write("other.pem", other_key().public());
+    desk.write("sidecar.toml", config(&[(APP_ID, "alipay.pem"), (OTHER_APP_ID, "other.pem")], ""));
+    for damaged in [&masked, &spaced, &of_nobody] {
+        desk.explain(damaged.body()).proves(&["content_changed"]);
+    }
+    for damaged in [&spaced, &of_nobody] {
+        desk.json(&[], damaged.body()).proves(&["content_changed"]);
+    }
+    // What was signed is known here.
+    desk.json(&[], masked.body()).proves(&["parameter_changed"]).within(&["app_id"]);
+    let odd = Notification::unsigned().set("app_id", "x").signed(Form::V1, key());
+    desk.explain(odd.body()).proves(&["refused_otherwise"]);
 }
 
 #[test]
