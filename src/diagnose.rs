@@ -27,11 +27,12 @@ use self::opened::open;
 use self::parameters::{Plus, decode};
 use self::search::{Oracle, Purse, Undone};
 use self::undo::Hints;
-use crate::receive::form::is_name;
+use crate::receive::form::{Form, is_name};
 use crate::rejection::Reason;
 use crate::verify::envelope::is_app_id;
 use crate::verify::key::{Fingerprint, Hash, KeyForm, PublicKey};
-use crate::verify::{Policy, kind};
+use crate::verify::kind::Kind;
+use crate::verify::{Policy, SignedForm, kind};
 
 /// One way to read what was captured.
 #[derive(Debug, Clone)]
@@ -373,7 +374,7 @@ fn as_received(case: &Case<'_>, shape: Shape, hash: Hash, signed_for: Option<&[u
         Cause::KeyOfOtherApp
     } else if hash == Hash::Sha1 && !case.policy.allow_sha1 {
         Cause::Sha1
-    } else if !case.policy.forms.contains(&shape.form) && case.reason == Some(Reason::BadSignature) {
+    } else if !case.allows(shape.form) && case.reason == Some(Reason::BadSignature) {
         Cause::FormNotAllowed
     } else if case.reason == Some(Reason::BadEncoding) {
         // There was nothing to decode, for somebody did it before.
@@ -449,6 +450,14 @@ impl Case<'_> {
     /// The app that the notification claims to be for, by the first reading that has one.
     pub fn app_id(&self) -> Option<&[u8]> {
         self.readings.iter().find_map(|reading| reading.parameters.app_id())
+    }
+
+    /// Whether `verify` looks at this form of the signed text, for a notification of the kind that was received.
+    fn allows(&self, form: SignedForm) -> bool {
+        let body = self.readings.first().map(|reading| reading.parameters.encoded());
+        let received = body.and_then(|body| Form::parse(body.as_bytes(), usize::MAX).ok());
+        let of_kind = received.and_then(|received| Some(Kind::of(&received)?.forms(&received)));
+        self.policy.forms.contains(&form) && of_kind.is_none_or(|forms| forms.contains(&form))
     }
 
     /// Whether it claims to be for an app, by an id that can be one, for which there are keys.

@@ -4,7 +4,7 @@ use rsa::Pkcs1v15Sign;
 use sha2::{Digest, Sha512};
 
 use crate::alipay::{APP_ID, Form, Notification, OTHER_APP_ID, foreign_key, key, other_key};
-use crate::{Desk, change, notification};
+use crate::{Desk, change, notification, trade};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/config/keys");
 
@@ -145,6 +145,15 @@ fn a_form_that_the_configuration_does_not_allow() {
     desk.write("sidecar.toml", config(&[(APP_ID, "alipay.pem")], "[verify]\nform = \"v2\"\n"));
     desk.json(&[], notification().body()).proves(&["form_not_allowed"]);
     desk.json(&[], Notification::genuine(Form::V2).body()).verifies();
+}
+
+#[test]
+fn a_form_in_which_the_kind_is_not_signed() {
+    let trade = trade().signed(Form::V2, key());
+    let report = Desk::new().explain(trade.body());
+    report.proves(&["form_not_allowed"]);
+    assert_eq!(report.0["run"]["reason"], "bad_signature");
+    assert_eq!(report.0["diagnosis"]["signed_text"]["form"], "v2");
 }
 
 #[test]
