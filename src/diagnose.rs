@@ -164,17 +164,16 @@ fn spellings(reading: &Reading) -> Vec<Signature> {
     add(Cause::NotDecoded, Some(decode(sign, Plus::IsPlus)));
     add(Cause::HtmlEscaped, undo::unescape_html(sign));
     add(Cause::WhiteSpace, Some(undo::without(sign, b" \t\r\n\"'")));
+    let strict = texts.iter().filter_map(|(cause, text)| Some((*cause, BASE64_STANDARD.decode(text).ok()?)));
+    // What one change explains is not called damaged, so no text is read leniently before all were read strictly.
+    let lenient = texts.iter().filter_map(|(cause, text)| {
+        let text = text.trim_ascii();
+        let bytes = LENIENT.decode(text).or_else(|_error| LENIENT_URL_SAFE.decode(text)).ok()?;
+        Some((cause.or(Some(Cause::SignDamaged)), bytes))
+    });
     let mut found: Vec<Signature> = Vec::new();
-    for (cause, text) in texts {
-        let strict = BASE64_STANDARD.decode(&text).ok().map(|bytes| (cause, bytes));
-        let lenient = || {
-            let text = text.trim_ascii().to_vec();
-            let bytes = LENIENT.decode(&text).or_else(|_error| LENIENT_URL_SAFE.decode(&text)).ok()?;
-            Some((cause.or(Some(Cause::SignDamaged)), bytes))
-        };
-        if let Some((cause, bytes)) = strict.or_else(lenient)
-            && !found.iter().any(|known| known.bytes == bytes)
-        {
+    for (cause, bytes) in strict.chain(lenient) {
+        if !found.iter().any(|known| known.bytes == bytes) {
             found.push(Signature { bytes, cause });
         }
     }

@@ -111,6 +111,16 @@ fn a_sign_that_was_cut() {
 }
 
 #[test]
+fn white_space_around_a_sign_or_in_it() {
+    for (before, after) in [("", "\n"), ("", "\r\n"), (" ", ""), ("\t", " "), ("\"", "\"")] {
+        let spaced = change(&notification(), "sign", |value| format!("{before}{value}{after}"));
+        Desk::new().explain(spaced.body()).proves(&["white_space"]).within(&["sign"]);
+    }
+    let wrapped = change(&notification(), "sign", |value| format!("{}\n{}", &value[..76], &value[76..]));
+    Desk::new().explain(wrapped.body()).proves(&["white_space"]).within(&["sign"]);
+}
+
+#[test]
 fn a_signature_with_sha_1() {
     let unsigned = Notification::unsigned().set("sign_type", "RSA");
     let digest = aws_lc_rs::digest::digest(
