@@ -27,10 +27,12 @@ use self::opened::open;
 use self::parameters::{Plus, decode};
 use self::search::{Oracle, Purse, Undone};
 use self::undo::Hints;
-use crate::receive::form::is_name;
+use crate::receive::form::{Form, is_name};
 use crate::rejection::Reason;
+use crate::verify::envelope::is_app_id;
 use crate::verify::key::{Fingerprint, Hash, KeyForm, PublicKey};
-use crate::verify::{Policy, kind};
+use crate::verify::kind::Kind;
+use crate::verify::{Policy, SignedForm, kind};
 
 /// One way to read what was captured.
 #[derive(Debug, Clone)]
@@ -162,17 +164,16 @@ fn spellings(reading: &Reading) -> Vec<Signature> {
     add(Cause::NotDecoded, Some(decode(sign, Plus::IsPlus)));
     add(Cause::HtmlEscaped, undo::unescape_html(sign));
     add(Cause::WhiteSpace, Some(undo::without(sign, b" \t\r\n\"'")));
+    let strict = texts.iter().filter_map(|(cause, text)| Some((*cause, BASE64_STANDARD.decode(text).ok()?)));
+    // What one change explains is not called damaged, so no text is read leniently before all were read strictly.
+    let lenient = texts.iter().filter_map(|(cause, text)| {
+        let text = text.trim_ascii();
+        let bytes = LENIENT.decode(text).or_else(|_error| LENIENT_URL_SAFE.decode(text)).ok()?;
+        Some((cause.or(Some(Cause::SignDamaged)), bytes))
+    });
     let mut found: Vec<Signature> = Vec::new();
-    for (cause, text) in texts {
-        let strict = BASE64_STANDARD.decode(&text).ok().map(|bytes| (cause, bytes));
-        let lenient = || {
-            let text = text.trim_ascii().to_vec();
-            let bytes = LENIENT.decode(&text).or_else(|_error| LENIENT_URL_SAFE.decode(&text)).ok()?;
-            Some((cause.or(Some(Cause::SignDamaged)), bytes))
-        };
-        if let Some((cause, bytes)) = strict.or_else(lenient)
-            && !found.iter().any(|known| known.bytes == bytes)
-        {
+    for (cause, bytes) in strict.chain(lenient) {
+        if !found.iter().any(|known| known.bytes == bytes) {
             found.push(Signature { bytes, cause });
         }
     }
@@ -279,8 +280,10 @@ fn of_content(
             }
             diagnosis
         }
-        None if case.app_id().is_some() && signed_for != case.app_id() => {
-            Diagnosis::of(Cause::KeyOfOtherApp, true)
+        // Either the key of this app is that of another one, or the notification is of that one and changed with its
+        // app_id. What was signed would tell, but is not known.
+        None if signed_for != case.app_id() && case.has_keys_of_its_app() => {
+            Diagnosis::of(Cause::KeyOfOtherApp, false)
         }
         None => match lost(case) {
             Some(finding) => Diagnosis { findings: vec![finding], ..Diagnosis::of(Cause::TextLost, false) },
@@ -361,16 +364,16 @@ fn told(case: &Case<'_>, reading: &Reading, undone: &Undone, spelling: Option<Ca
 
 /// The signature holds over what was received; why is it refused all the same?
 fn as_received(case: &Case<'_>, shape: Shape, hash: Hash, signed_for: Option<&[u8]>) -> Cause {
-    let is_configured = case.keys.iter().any(|candidate| Some(candidate.app_id.as_bytes()) == case.app_id());
-    if case.app_id().is_none() {
+    if !case.app_id().is_some_and(is_app_id) {
+        // Where it names no app, it can be of none that is configured, and no key can be the wrong one.
         Cause::RefusedOtherwise
-    } else if !is_configured {
+    } else if !case.has_keys_of_its_app() {
         Cause::UnknownApp
     } else if signed_for != case.app_id() {
         Cause::KeyOfOtherApp
     } else if hash == Hash::Sha1 && !case.policy.allow_sha1 {
         Cause::Sha1
-    } else if !case.policy.forms.contains(&shape.form) && case.reason == Some(Reason::BadSignature) {
+    } else if !case.allows(shape.form) && case.reason == Some(Reason::BadSignature) {
         Cause::FormNotAllowed
     } else if case.reason == Some(Reason::BadEncoding) {
         // There was nothing to decode, for somebody did it before.
@@ -446,6 +449,21 @@ impl Case<'_> {
     /// The app that the notification claims to be for, by the first reading that has one.
     pub fn app_id(&self) -> Option<&[u8]> {
         self.readings.iter().find_map(|reading| reading.parameters.app_id())
+    }
+
+    /// Whether `verify` looks at this form of the signed text, for a notification of the kind that was received.
+    fn allows(&self, form: SignedForm) -> bool {
+        let body = self.readings.first().map(|reading| reading.parameters.encoded());
+        let received = body.and_then(|body| Form::parse(body.as_bytes(), usize::MAX).ok());
+        let of_kind = received.and_then(|received| Some(Kind::of(&received)?.forms(&received)));
+        self.policy.forms.contains(&form) && of_kind.is_none_or(|forms| forms.contains(&form))
+    }
+
+    /// Whether it claims to be for an app, by an id that can be one, for which there are keys.
+    fn has_keys_of_its_app(&self) -> bool {
+        self.app_id()
+            .filter(|app_id| is_app_id(app_id))
+            .is_some_and(|app_id| self.keys.iter().any(|candidate| candidate.app_id.as_bytes() == app_id))
     }
 }
 

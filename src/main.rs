@@ -302,7 +302,13 @@ fn completions(shell: Shell) -> ExitCode {
     // It panics where it cannot write, so it writes to memory first.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "alipay-sidecar", &mut script);
-    finish(io::stdout().write_all(&script))
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    if shell == Shell::Bash {
+        // What chooses the case of a command writes the hyphen in our name as `__`, and the label of the case as this,
+        // so that no case would ever be chosen.
+        script = script.replace("alipay__subcmd__sidecar", "alipay__sidecar");
+    }
+    finish(io::stdout().write_all(script.as_bytes()))
 }
 
 fn man(dir: &Path) -> ExitCode {

@@ -311,6 +311,30 @@ fn what_cannot_be_sent_is_said_before_anything_is() {
 }
 
 #[test]
+fn bash_completes_the_options_of_every_command() {
+    // What bash does at the tab key, with the function that the script gives it.
+    const TAB: &str = r#"
+        eval "$("$1" completions bash)"
+        spec=$(complete -p alipay-sidecar); by=${spec##*-F }; by=${by%% *}
+        COMP_WORDS=(alipay-sidecar "$2" "$3"); COMP_CWORD=2
+        "$by" alipay-sidecar "$3" "$2"
+        echo "${COMPREPLY[*]}"
+    "#;
+    for (command, begun, completed) in [
+        ("run", "--con", "--config"),
+        ("check", "--app", "--app-public-key"),
+        ("explain", "--k", "--key"),
+        ("simulate", "--hos", "--hostile"),
+        ("demo", "--b", "--backend"),
+        ("completions", "fi", "fish"),
+    ] {
+        let mut bash = Command::new("bash");
+        bash.args(["-c", TAB, "bash", env!("CARGO_BIN_EXE_alipay-sidecar"), command, begun]);
+        assert_eq!(run(bash), (Some(0), format!("{completed}\n"), String::new()), "{command} {begun}");
+    }
+}
+
+#[test]
 fn completions_and_man_pages_know_every_command() {
     let folder = Folder::new();
     let alipay_sidecar = |arguments: &[&str]| {

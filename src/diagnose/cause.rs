@@ -66,9 +66,9 @@ causes! {
     /// The signature was made with another hash than SHA-256 or SHA-1, which Alipay does not use.
     OtherHash => "other_hash",
         "whoever signs this must sign with SHA256withRSA (RSA2)";
-    /// The signature holds in a form of the signed text that `verify.form` does not allow.
+    /// The signature holds in a form of the signed text that `verify.form` does not allow, or in which Alipay does not sign this kind of notification.
     FormNotAllowed => "form_not_allowed",
-        "set verify.form = \"auto\": Alipay signs in both forms, with and without sign_type";
+        "set verify.form = \"auto\"; where it is that already, whoever signs this must leave sign_type out of the text, as Alipay does for this kind";
     /// The signature holds over what was received; it is refused for another reason.
     RefusedOtherwise => "refused_otherwise",
         "see the reason for which `run` refuses it";

@@ -137,7 +137,7 @@ impl Names {
 
 impl Kind {
     /// The kind of `form`, if it is one that we know.
-    pub(super) fn of(form: &Form) -> Option<Self> {
+    pub(crate) fn of(form: &Form) -> Option<Self> {
         if form.get("msg_method").is_some() {
             Some(Self::Message)
         } else if let Some(service) = form.get("service") {
@@ -148,7 +148,7 @@ impl Kind {
     }
 
     /// The forms in which notifications of this kind are signed, the likelier one first.
-    pub(super) fn forms(self, form: &Form) -> &'static [SignedForm] {
+    pub(crate) fn forms(self, form: &Form) -> &'static [SignedForm] {
         match self {
             Self::Message => &[V1, V2],
             Self::GatewayCheck => &[V2, V1],

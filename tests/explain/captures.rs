@@ -105,14 +105,17 @@ fn what_cannot_be_read_ends_with_2_and_says_what_to_do() {
     };
     insta::assert_snapshot!(run(&KEY, ""), @"standard input: there is nothing in it: give a raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive (HAR)");
     insta::assert_snapshot!(run(&KEY, "hello"), @"standard input: this is no capture of a form that is known here: give a raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive (HAR)");
+    insta::assert_snapshot!(run(&KEY, r#"{"level":"info"}"#), @"standard input: nothing in it is a parameter of a notification, such as app_id or sign: give a raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive (HAR)");
     insta::assert_snapshot!(run(&KEY, "curl -d @x http://a"), @"standard input: the curl command reads the file x: explain that file");
     insta::assert_snapshot!(run(&KEY, "POST / HTTP/1.1\nHost: a\nContent-Length: 9\n\na=1"), @"standard input: the capture holds 3 of the 9 bytes that the body has: capture all of it (tcpdump -s 0)");
-    insta::assert_snapshot!(run(&["--key", "absent.pem"], "a=1"), @"--key absent.pem: cannot be read: No such file or directory (os error 2)");
+    insta::assert_snapshot!(run(&["--key", "absent.pem"], "sign=1"), @"--key absent.pem: cannot be read: No such file or directory (os error 2)");
     insta::assert_snapshot!(run(&["--key", "alipay.pem", "absent"], ""), @"absent cannot be read: No such file or directory (os error 2)");
-    assert!(run(&[], "a=1").ends_with("or give Alipay's public key itself: --key FILE\n"));
-    assert!(run(&["--key", "alipay.pem", "--config", "sidecar.toml"], "a=1").contains("cannot be used with"));
+    assert!(run(&[], "sign=1").ends_with("or give Alipay's public key itself: --key FILE\n"));
+    assert!(
+        run(&["--key", "alipay.pem", "--config", "sidecar.toml"], "sign=1").contains("cannot be used with")
+    );
     desk.write("private.pem", key().private());
-    assert!(run(&["--key", "private.pem"], "a=1").contains("this is a private key"));
+    assert!(run(&["--key", "private.pem"], "sign=1").contains("this is a private key"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use rsa::Pkcs1v15Sign;
 use sha2::{Digest, Sha512};
 
 use crate::alipay::{APP_ID, Form, Notification, OTHER_APP_ID, foreign_key, key, other_key};
-use crate::{Desk, change, notification};
+use crate::{Desk, change, notification, trade};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/config/keys");
 
@@ -46,8 +46,30 @@ fn the_key_of_another_app() {
     desk.write("other.pem", other_key().public());
     desk.write("sidecar.toml", config(&[(APP_ID, "other.pem"), (OTHER_APP_ID, "alipay.pem")], ""));
     desk.json(&[], notification().body()).proves(&["key_of_other_app"]);
+    // It may be the app_id that was changed, where other things were too.
     let changed = change(&notification(), "biz_content", |value| value.replace("1.10", "1.20"));
-    desk.json(&[], changed.body()).proves(&["key_of_other_app"]);
+    desk.json(&[], changed.body()).suspects("key_of_other_app");
+}
+
+#[test]
+fn an_app_id_that_was_changed_does_not_accuse_the_key() {
+    let masked = notification().set("app_id", "2014****4699");
+    let changed = change(&notification(), "biz_content", |value| value.replace("1.10", "1.20"));
+    let spaced = change(&changed, "app_id", |value| format!("{value} "));
+    let of_nobody = notification().set("app_id", "2014060600164698").set("notify_id", "another");
+    let desk = Desk::new();
+    desk.write("other.pem", other_key().public());
+    desk.write("sidecar.toml", config(&[(APP_ID, "alipay.pem"), (OTHER_APP_ID, "other.pem")], ""));
+    for damaged in [&masked, &spaced, &of_nobody] {
+        desk.explain(damaged.body()).proves(&["content_changed"]);
+    }
+    for damaged in [&spaced, &of_nobody] {
+        desk.json(&[], damaged.body()).proves(&["content_changed"]);
+    }
+    // What was signed is known here.
+    desk.json(&[], masked.body()).proves(&["parameter_changed"]).within(&["app_id"]);
+    let odd = Notification::unsigned().set("app_id", "x").signed(Form::V1, key());
+    desk.explain(odd.body()).proves(&["refused_otherwise"]);
 }
 
 #[test]
@@ -89,6 +111,16 @@ fn a_sign_that_was_cut() {
 }
 
 #[test]
+fn white_space_around_a_sign_or_in_it() {
+    for (before, after) in [("", "\n"), ("", "\r\n"), (" ", ""), ("\t", " "), ("\"", "\"")] {
+        let spaced = change(&notification(), "sign", |value| format!("{before}{value}{after}"));
+        Desk::new().explain(spaced.body()).proves(&["white_space"]).within(&["sign"]);
+    }
+    let wrapped = change(&notification(), "sign", |value| format!("{}\n{}", &value[..76], &value[76..]));
+    Desk::new().explain(wrapped.body()).proves(&["white_space"]).within(&["sign"]);
+}
+
+#[test]
 fn a_signature_with_sha_1() {
     let unsigned = Notification::unsigned().set("sign_type", "RSA");
     let digest = aws_lc_rs::digest::digest(
@@ -123,6 +155,15 @@ fn a_form_that_the_configuration_does_not_allow() {
     desk.write("sidecar.toml", config(&[(APP_ID, "alipay.pem")], "[verify]\nform = \"v2\"\n"));
     desk.json(&[], notification().body()).proves(&["form_not_allowed"]);
     desk.json(&[], Notification::genuine(Form::V2).body()).verifies();
+}
+
+#[test]
+fn a_form_in_which_the_kind_is_not_signed() {
+    let trade = trade().signed(Form::V2, key());
+    let report = Desk::new().explain(trade.body());
+    report.proves(&["form_not_allowed"]);
+    assert_eq!(report.0["run"]["reason"], "bad_signature");
+    assert_eq!(report.0["diagnosis"]["signed_text"]["form"], "v2");
 }
 
 #[test]

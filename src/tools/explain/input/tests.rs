@@ -18,6 +18,7 @@ fn holds_the_body(text: &str, form: &str) -> Capture {
 fn a_raw_body_may_end_with_a_line_break() {
     for end in ["", "\n", "\r\n"] {
         assert_eq!(holds_the_body(&format!("{BODY}{end}"), "a raw body").body, BODY.as_bytes());
+        assert_eq!(holds_the_body(&format!("{end}{BODY}"), "a raw body").body, BODY.as_bytes());
     }
 }
 
@@ -106,8 +107,8 @@ fn an_archive_of_a_browser_or_a_proxy_is_read() {
         let head = holds_the_body(&text, "an HTTP archive (HAR)").head.unwrap();
         assert_eq!((head.target.as_str(), head.headers.len()), ("/n?q=1", 1));
     }
-    let params = r#"{"request":{"postData":{"params":[{"name":"a","value":"b c"}]}}}"#;
-    assert_eq!(read(params).body, b"a=b+c");
+    let params = r#"{"request":{"postData":{"params":[{"name":"sign","value":"b c"}]}}}"#;
+    assert_eq!(read(params).body, b"sign=b+c");
 }
 
 #[test]
@@ -134,8 +135,8 @@ fn a_map_of_parameters_is_read_wherever_it_stands_in_a_line_of_the_log() {
 fn values_that_are_no_text_are_taken_as_they_were_written() {
     let map = read(r#"{"app_id":1,"b":{"x":[1.10]},"c":["y"],"d":null}"#);
     assert_eq!(map.parameters(), Parameters::decoded(b"app_id=1&b={\"x\":[1.10]}&c=[\"y\"]&d=null"));
-    let dict = read("{'a': ['x'], 'b': [b'y']}");
-    assert_eq!(dict.parameters(), Parameters::decoded(b"a=['x']&b=[b'y']"));
+    let dict = read("{'app_id': ['x'], 'b': [b'y']}");
+    assert_eq!(dict.parameters(), Parameters::decoded(b"app_id=['x']&b=[b'y']"));
 }
 
 #[test]
@@ -148,10 +149,77 @@ fn a_body_that_became_one_name_is_read_as_a_body() {
 }
 
 #[test]
+fn a_map_is_found_in_a_structured_log_and_beside_other_maps() {
+    let json = r#"{"charset":"UTF-8","biz_content":"{\"a\":\"& '\"}","sign":"AB+/=","app_id":"1"}"#;
+    let text = serde_json::to_string(json).unwrap();
+    let java = r#"{charset=UTF-8, biz_content={"a":"& '"}, sign=AB+/=, app_id=1}"#;
+    let in_text = serde_json::to_string(java).unwrap();
+    let (of_json, of_java) = ("a JSON map of parameters", "a map of Java");
+    for (log, form) in [
+        (format!(r#"{{"level":"info","version":"1.0","params":{json}}}"#), of_json),
+        (format!(r#"{{"level":"info","params":{text},"app_id":"2"}}"#), of_json),
+        (format!(r#"[{{"level":"info"}},{{"extra":[{{"params":{json}}}]}}]"#), of_json),
+        (format!(r#"{{"level":"info"}}{{"params":{json}}}"#), of_json),
+        (format!(r#"{{"message":{in_text}}}"#), of_java),
+        (format!(r#"{{"traceId":"abc"}} params={json}"#), of_json),
+        (format!(r#"{{"traceId":"abc"}} params={java}"#), of_java),
+        (format!("{java} resp={{x=1}}"), of_java),
+        (format!("params={java}, resp={{code=1, x=2}}"), of_java),
+        (format!("level=info service=pay&x params={java}"), of_java),
+        (format!("{{params={java}, x=1}}"), of_java),
+    ] {
+        holds_the_body(&log, form);
+    }
+    // Half a map is none, for the signature may be in the other half.
+    let half = b"{app_id=1, biz_content={\"a\":{\"b\":1},\"c\":\"\xc8\"}, sign=AB}";
+    assert!(Capture::read(half).is_err());
+    // Bytes that are no UTF-8 after it are no part of it.
+    let after = [json.as_bytes(), b" \xff"].concat();
+    assert_eq!(Capture::read(&after).unwrap().parameters(), Parameters::decoded(BODY.as_bytes()));
+}
+
+#[test]
+fn braces_in_values_do_not_end_a_map() {
+    for value in ["a}b", "a{b", "{\"x\":\"}\"}", "[{\"x\":1}]", "a {b} c", "}, {"] {
+        let capture = read(&format!("{{app_id=1, subject={value}, body=x, sign=AB}} resp"));
+        let body = [("app_id", "1"), ("subject", value), ("body", "x"), ("sign", "AB")];
+        let expected = body.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        assert_eq!(capture.parameters(), expected, "{value}");
+    }
+}
+
+#[test]
+fn the_content_of_a_notification_is_not_taken_for_another() {
+    for content in [r#"{"sign":"x","version":"1"}"#, r#""{\"sign\":\"x\",\"version\":\"1\"}""#] {
+        let capture = read(&format!(r#"{{"app_id":"1","biz_content":{content}}}"#));
+        assert_eq!(capture.parameters().app_id(), Some(&b"1"[..]));
+    }
+    let unsigned = read(r#"app_id=1&biz_content={"sign":"x","version":"1"}"#);
+    assert_eq!(unsigned.form, "a raw body");
+}
+
+#[test]
+fn what_holds_nothing_of_a_notification_is_no_capture_of_one() {
+    for text in [
+        "a=1",
+        "level=info version=1.0",
+        r#"{"level":"info","version":"1.0","service":"pay"}"#,
+        r#"{"params":{"a":"b"}}"#,
+        "{a=1, b=2}",
+        "{'a': 'b'}",
+        "curl -d a=1 http://a",
+        "POST / HTTP/1.1\r\nHost: a\r\n\r\na=1",
+        r#"{"request":{"postData":{"text":"a=1"}}}"#,
+        "{}x",
+    ] {
+        assert_eq!(Capture::read(text.as_bytes()).err(), Some(Unreadable::NoNotification), "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_capture_is_said_to_be_none() {
-    for text in ["hello", "<html>", "[1]", "{", "{}x", "-----BEGIN PUBLIC KEY-----"] {
-        let capture = Capture::read(text.as_bytes());
-        assert!(capture.is_err() || text == "{}x", "{text}");
+    for text in ["hello", "<html>", "[1]", "{", "-----BEGIN PUBLIC KEY-----"] {
+        assert_eq!(Capture::read(text.as_bytes()).unwrap_err(), Unreadable::Unknown, "{text}");
     }
     assert_eq!(Capture::read(b" \n").unwrap_err(), Unreadable::Empty);
 }
