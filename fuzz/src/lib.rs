@@ -61,9 +61,8 @@ static NOW: LazyLock<SystemTime> =
     LazyLock::new(|| UNIX_EPOCH.checked_add(Duration::from_millis(1_514_210_452_731)).unwrap());
 
 /// The translator of the default configuration.
-pub static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
-    Translator::new(Catalogue::builtin(), OnMismatch::Forward, UnknownMethods::Forward)
-});
+pub static TRANSLATOR: LazyLock<Translator> =
+    LazyLock::new(|| Translator::new(Catalogue::builtin(), OnMismatch::Forward, UnknownMethods::Forward));
 
 /// The public test key, as a `SubjectPublicKeyInfo` in DER.
 pub fn test_spki() -> Vec<u8> {
