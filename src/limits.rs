@@ -23,7 +23,7 @@ impl Files {
     /// Where there is not enough for all of these, half is for connections: none has more than one delivery.
     pub fn share(limit: usize, max_connections: usize, max_in_flight: usize) -> Self {
         let left = limit.saturating_sub(RESERVED);
-        let connections = left.saturating_sub(max_in_flight).max(left.midpoint(0));
+        let connections = left.saturating_sub(max_in_flight).max(left / 2);
         Self { limit, max_connections, connections: connections.min(max_connections).max(1) }
     }
 
