@@ -330,6 +330,16 @@ fn what_began_with_one_configuration_ends_with_it() {
 }
 
 #[test]
+fn a_reload_that_makes_the_log_quieter_is_told_before() {
+    let mut sidecar = Changing::start(&[]);
+    let text = sidecar.text(&[("log", "level = \"error\"")]);
+    sidecar.put(&text.replacen("127.0.0.1:0", "127.0.0.2:0", 1));
+    assert_eq!(sidecar.is("applied")["needs_restart"], "server.listen");
+    // And one that makes it louder, after.
+    sidecar.apply(&[]);
+}
+
+#[test]
 fn the_log_changes_its_level_and_its_format() {
     let sidecar = Changing::start(&[]);
     sidecar.put(&sidecar.text(&[("log", "level = \"warn\"")]));
