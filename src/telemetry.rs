@@ -73,7 +73,7 @@ impl Line {
     pub fn received(&mut self, received: &Received) {
         let claim = |name, grammar: fn(&[u8]) -> bool| {
             let value = received.form.get(name).filter(|value| grammar(value))?;
-            Some(String::from_utf8_lossy(value).into_owned())
+            str::from_utf8(value).ok().map(ToOwned::to_owned)
         };
         self.bytes = received.bytes;
         self.app_id = claim("app_id", is_app_id);
