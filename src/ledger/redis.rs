@@ -161,3 +161,6 @@ fn lease_time(terms: &Terms) -> Duration {
 fn milliseconds(duration: Duration) -> String {
     duration.as_millis().max(1).to_string()
 }
+
+#[cfg(test)]
+mod tests;
