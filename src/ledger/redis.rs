@@ -163,4 +163,4 @@ fn milliseconds(duration: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -2,7 +2,7 @@
 
 #[path = "../../../tests/way/support/redis.rs"]
 #[expect(dead_code, reason = "the tests of the whole way need more of it")]
-mod server;
+pub(in crate::ledger) mod server;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -27,7 +27,7 @@ fn terms() -> Terms {
     }
 }
 
-fn store(redis: &Redis) -> RedisStore {
+pub(in crate::ledger) fn store(redis: &Redis) -> RedisStore {
     let url = RedisUrl {
         host: "127.0.0.1".to_owned(),
         port: redis.port,
