@@ -232,3 +232,44 @@ fn whatever_happens_an_acceptance_stays_and_no_two_deliver_while_a_lease_lasts()
     });
     outcome.unwrap();
 }
+
+#[test]
+fn one_who_gives_up_leaves_the_connection_to_those_who_are_answered() {
+    let redis = Redis::start();
+    run(async {
+        let store = store(&redis);
+        let connections = || {
+            let stats = redis.say(&["INFO", "stats"]);
+            let line = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+            line.unwrap().trim().parse::<u32>().unwrap()
+        };
+        accept(&store, key(1)).await;
+        let before = connections();
+        // Asked, and dropped only when another one who came later has had an answer.
+        let terms = terms();
+        let mut slow = Box::pin(store.begin(key(2), NOW, &terms));
+        assert!(polled(&mut slow).await.is_none());
+        accept(&store, key(3)).await;
+        drop(slow);
+        accept(&store, key(4)).await;
+        assert_eq!(connections() - before, 1, "that of the question itself");
+        // Nobody was answered since this one asked.
+        let mut slow = Box::pin(store.begin(key(5), NOW, &terms));
+        assert!(polled(&mut slow).await.is_none());
+        drop(slow);
+        accept(&store, key(6)).await;
+        accept(&store, key(7)).await;
+        assert_eq!(connections() - before, 3, "two of the questions, and one anew");
+    });
+}
+
+/// What a future comes to if it is ready already.
+async fn polled<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|context| {
+        std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
