@@ -8,6 +8,7 @@ use super::file::FileStore;
 use super::key::Key;
 use super::memory::Memory;
 use super::record::{Moment, Record};
+use super::redis::RedisStore;
 use crate::translate::Event;
 
 /// What a store knows of a notification that is about to be delivered.
@@ -18,10 +19,6 @@ pub(crate) enum Known {
     /// This became of it earlier.
     Record(Record),
     /// Another replica is delivering it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "of the stores that are there, none is shared by replicas")
-    )]
     Elsewhere,
 }
 
@@ -76,6 +73,8 @@ pub(crate) enum AnyStore {
     Memory(Memory),
     /// `file`.
     File(FileStore),
+    /// `redis`.
+    Redis(RedisStore),
 }
 
 impl Store for AnyStore {
@@ -83,6 +82,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.begin(key, now, terms).await,
             Self::File(store) => store.begin(key, now, terms).await,
+            Self::Redis(store) => store.begin(key, now, terms).await,
         }
     }
 
@@ -96,6 +96,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.end(key, record, event, terms).await,
             Self::File(store) => store.end(key, record, event, terms).await,
+            Self::Redis(store) => store.end(key, record, event, terms).await,
         }
     }
 
@@ -103,6 +104,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.sweep(now, terms),
             Self::File(store) => store.sweep(now, terms),
+            Self::Redis(store) => store.sweep(now, terms),
         }
     }
 }
