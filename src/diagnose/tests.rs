@@ -5,11 +5,13 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use proptest::prelude::*;
 use rcgen::{CertificateParams, DnType};
 
+use super::keys::pasted;
 use super::*;
-use crate::verify::SignedForm;
 
 const APP_ID: &str = "2014060600164699";
 

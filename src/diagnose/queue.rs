@@ -31,16 +31,16 @@ const MAX_OTHERS: usize = 32;
 
 /// Whoever has something to diagnose tells it to this.
 #[derive(Debug)]
-pub struct Watch {
+pub struct DiagnosisQueue {
     start: Instant,
     /// When the next one is admitted, in milliseconds since the start.
     next: AtomicU64,
-    patients: SyncSender<Patient>,
+    waiting: SyncSender<Refused>,
 }
 
 /// What was refused, and what the log says of it.
 #[derive(Debug)]
-pub(crate) struct Patient {
+pub(crate) struct Refused {
     pub(crate) evidence: Evidence,
     pub(crate) reason: Reason,
     pub(crate) app_id: Option<String>,
@@ -50,12 +50,12 @@ pub(crate) struct Patient {
     pub(crate) config: Arc<Config>,
 }
 
-impl Watch {
+impl DiagnosisQueue {
     /// Starts the thread, which ends when the last of its users does.
     pub fn start() -> io::Result<Self> {
-        let (patients, waiting) = sync_channel(1);
+        let (sender, waiting) = sync_channel(1);
         thread::Builder::new().name("diagnosis".to_owned()).spawn(move || work(&waiting))?;
-        Ok(Self { start: Instant::now(), next: AtomicU64::new(0), patients })
+        Ok(Self { start: Instant::now(), next: AtomicU64::new(0), waiting: sender })
     }
 
     /// Whether `evidence`, of what was refused for `reason`, is to be diagnosed at `now`. If so, the next has to wait.
@@ -79,8 +79,8 @@ impl Watch {
     }
 
     /// Hands over what was admitted. If one is waiting already, this one is dropped.
-    pub(crate) fn take(&self, patient: Patient) {
-        drop(self.patients.try_send(patient));
+    pub(crate) fn take(&self, refused: Refused) {
+        drop(self.waiting.try_send(refused));
     }
 }
 
@@ -102,16 +102,16 @@ fn may_be_damaged(reason: Reason) -> bool {
 }
 
 /// The life of the thread.
-fn work(patients: &Receiver<Patient>) {
-    while let Ok(patient) = patients.recv() {
+fn work(waiting: &Receiver<Refused>) {
+    while let Ok(refused) = waiting.recv() {
         // A defect here costs one diagnosis; the hook for panics has told of it.
-        drop(catch_unwind(AssertUnwindSafe(|| tell(&patient, &examine(&patient)))));
+        drop(catch_unwind(AssertUnwindSafe(|| tell(&refused, &examine(&refused)))));
     }
 }
 
-fn examine(patient: &Patient) -> Diagnosis {
-    let config = &patient.config;
-    let readings = match &patient.evidence {
+fn examine(refused: &Refused) -> Diagnosis {
+    let config = &refused.config;
+    let readings = match &refused.evidence {
         Evidence::Body(body) => readings(body),
         Evidence::Form(form) => vec![Reading { cause: None, parameters: Parameters::from(form) }],
     };
@@ -134,7 +134,7 @@ fn examine(patient: &Patient) -> Diagnosis {
         keys: candidates(true).chain(candidates(false).take(MAX_OTHERS)).collect(),
         policy: &config.policy,
         own_keys: config.apps.iter().filter_map(|app| Some(app.answer.as_ref()?.fingerprint())).collect(),
-        reason: Some(patient.reason),
+        reason: Some(refused.reason),
         readings,
     };
     let now = Instant::now();
@@ -142,7 +142,7 @@ fn examine(patient: &Patient) -> Diagnosis {
 }
 
 /// Writes labels and names, never values. What nobody of ours signed is worth no warning: anybody can send it.
-fn tell(patient: &Patient, diagnosis: &Diagnosis) {
+fn tell(refused: &Refused, diagnosis: &Diagnosis) {
     let cause = diagnosis.cause();
     // What is no plain name might hold anything.
     let mut names: Vec<&str> = diagnosis
@@ -162,10 +162,10 @@ fn tell(patient: &Patient, diagnosis: &Diagnosis) {
                 and_cause = other,
                 proven = diagnosis.is_proven,
                 parameters = (!names.is_empty()).then(|| names.join(", ")),
-                reason = patient.reason.rule().label,
-                app_id = patient.app_id,
-                notify_id = patient.notify_id,
-                trace_id = patient.trace_id,
+                reason = refused.reason.rule().label,
+                app_id = refused.app_id,
+                notify_id = refused.notify_id,
+                trace_id = refused.trace_id,
                 "{}",
                 cause.remedy()
             )
@@ -186,13 +186,13 @@ mod tests {
 
     #[test]
     fn a_flood_of_refusals_is_admitted_four_times_a_minute() {
-        let watch = Watch::start().unwrap();
+        let queue = DiagnosisQueue::start().unwrap();
         let evidence = Evidence::Body(Bytes::from_static(b"a=1"));
-        let start = watch.start;
+        let start = queue.start;
         let admitted = (0..60_000_u64)
             .filter(|millis| {
                 let now = start.checked_add(Duration::from_millis(*millis)).unwrap();
-                watch.admits(Reason::BadSignature, &evidence, now)
+                queue.admits(Reason::BadSignature, &evidence, now)
             })
             .count();
         assert_eq!(admitted, 4);
@@ -200,12 +200,12 @@ mod tests {
 
     #[test]
     fn what_is_too_long_or_refused_for_another_reason_is_not_admitted_and_delays_nobody() {
-        let watch = Watch::start().unwrap();
+        let queue = DiagnosisQueue::start().unwrap();
         let long = Evidence::Body(Bytes::from(vec![b'a'; MAX_BYTES + 1]));
         let short = Evidence::Body(Bytes::from_static(b"a=1"));
         let now = Instant::now();
-        assert!(!watch.admits(Reason::BadSignature, &long, now));
-        assert!(!watch.admits(Reason::TooOld, &short, now));
-        assert!(watch.admits(Reason::BadSignature, &short, now));
+        assert!(!queue.admits(Reason::BadSignature, &long, now));
+        assert!(!queue.admits(Reason::TooOld, &short, now));
+        assert!(queue.admits(Reason::BadSignature, &short, now));
     }
 }
