@@ -132,6 +132,8 @@ enum SchemaFormat {
 const UNUSABLE: u8 = 2;
 /// The exit code of `explain` for what is not genuine.
 const NOT_VERIFIED: u8 = 1;
+/// The exit code of `simulate` where nobody reads its output any more: that of a command which SIGPIPE ends, in a shell.
+const READER_GONE: u8 = 141;
 /// How long the end of the process waits for the reader of the log.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
@@ -293,7 +295,10 @@ fn simulate(options: &tools::simulate::Options) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(SimulateError::Unusable(what)) => complain(&what, UNUSABLE),
-        // Also where the reader has read enough: that everything was accepted is not known.
+        // Whoever read what it prints has read enough. It ends as what is ended by that: neither well nor ill.
+        Err(SimulateError::Io(problem)) if problem.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::from(READER_GONE)
+        }
         Err(SimulateError::Io(problem)) => complain(&problem, 1),
     }
 }
