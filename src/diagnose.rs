@@ -8,6 +8,7 @@ pub(crate) mod json;
 mod keys;
 mod opened;
 mod parameters;
+pub(crate) mod python;
 pub mod queue;
 mod reading;
 mod search;
@@ -26,7 +27,7 @@ pub use self::search::Budget;
 use self::content::of_content;
 use self::keys::of_key;
 use self::opened::open;
-use self::sign::spellings;
+use self::sign::{Signature, spellings};
 use crate::receive::form::Form;
 use crate::rejection::Reason;
 use crate::verify::envelope::is_app_id;
@@ -58,6 +59,8 @@ pub struct Case<'c> {
     pub own_keys: Vec<Fingerprint>,
     /// Why `run` refuses it.
     pub reason: Option<Reason>,
+    /// Whether each key is for its app alone, as a configuration says it.
+    pub is_configured: bool,
 }
 
 /// Why a signature does not hold.
@@ -122,19 +125,30 @@ impl Diagnosis {
 
 /// Says why the signature of `case` does not hold, within `budget`.
 pub fn diagnose(case: &Case<'_>, budget: Budget) -> Diagnosis {
-    let mut signatures = Vec::new();
-    for reading in &case.readings {
-        signatures.extend(spellings(reading));
-    }
-    let opened = signatures.iter().find_map(|signature| {
-        let opens = |candidate: &Candidate<'_>| open(candidate.key, &signature.bytes);
-        let mut keys = case.keys.iter().enumerate();
-        keys.find_map(|(place, candidate)| Some((signature.cause, place, opens(candidate)?)))
-    });
-    match opened {
-        Some((spelling, place, opened)) => of_content(case, spelling, place, opened, budget),
+    let signatures = signatures(case);
+    match opening(case, &signatures) {
+        Some((signature, place, opened)) => of_content(case, &signature.causes, place, opened, budget),
         None => of_key(case, &signatures),
     }
+}
+
+/// All ways to read `sign` in all readings.
+fn signatures(case: &Case<'_>) -> Vec<Signature> {
+    let mut found: Vec<Signature> = Vec::new();
+    for signature in case.readings.iter().flat_map(spellings) {
+        if found.iter().all(|known| known.bytes != signature.bytes) {
+            found.push(signature);
+        }
+    }
+    found
+}
+
+/// The first of `signatures` that a key opens, with the place of that key and what is in it.
+fn opening<'s>(case: &Case<'_>, signatures: &'s [Signature]) -> Option<(&'s Signature, usize, Opened)> {
+    signatures.iter().find_map(|signature| {
+        let mut keys = case.keys.iter().enumerate();
+        keys.find_map(|(place, candidate)| Some((signature, place, open(candidate.key, &signature.bytes)?)))
+    })
 }
 
 impl Case<'_> {
@@ -145,10 +159,14 @@ impl Case<'_> {
 
     /// Whether `verify` looks at this form of the signed text, for a notification of the kind that was received.
     fn allows(&self, form: SignedForm) -> bool {
-        let body = self.readings.first().map(|reading| reading.parameters.encoded());
-        let received = body.and_then(|body| Form::parse(body.as_bytes(), usize::MAX).ok());
-        let of_kind = received.and_then(|received| Some(Kind::of(&received)?.forms(&received)));
+        let of_kind = self.form().and_then(|received| Some(Kind::of(&received)?.forms(&received)));
         self.policy.forms.contains(&form) && of_kind.is_none_or(|forms| forms.contains(&form))
+    }
+
+    /// What was received, if `receive` can read it.
+    fn form(&self) -> Option<Form> {
+        let body = self.readings.first().map(|reading| reading.parameters.encoded())?;
+        Form::parse(body.as_bytes(), usize::MAX).ok()
     }
 
     /// Whether it claims to be for an app, by an id that can be one, for which there are keys.

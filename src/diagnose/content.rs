@@ -9,16 +9,18 @@ use super::{Case, Diagnosis, Finding, Shape};
 use crate::rejection::Reason;
 use crate::verify::envelope::is_app_id;
 use crate::verify::key::Hash;
+use crate::verify::kind::Kind;
 
 /// A key opens it: what became of the content?
 pub(super) fn of_content(
     case: &Case<'_>,
-    spelling: Option<Cause>,
+    spellings: &[Cause],
     place: usize,
     opened: Opened,
     budget: Budget,
 ) -> Diagnosis {
-    let signed_for = case.keys.get(place).map(|candidate| candidate.app_id.as_bytes());
+    let candidate = case.keys.get(place).filter(|_| case.is_configured);
+    let signed_for = candidate.map(|candidate| candidate.app_id.as_bytes());
     let hash = match opened.hash {
         SignedHash::Known(hash) => hash,
         SignedHash::Other(_) => {
@@ -29,30 +31,59 @@ pub(super) fn of_content(
     let hints = Hints { known: &case.policy.parameters, app_ids: &app_ids };
     let oracle = Oracle { hash, digest: &opened.digest };
     let mut purse = Purse::new(budget);
-    let undone = search(case, spelling, oracle, hints, &mut purse);
+    let undone = search(case, spellings, oracle, hints, &mut purse);
     let mut diagnosis = match undone {
         Some((reading, undone)) => {
-            let mut diagnosis = told(case, reading, &undone, spelling);
-            if diagnosis.findings.is_empty() {
-                let why = as_received(case, undone.shape, hash, signed_for);
-                diagnosis.findings.push(Finding { cause: why, parameters: Vec::new() });
-            }
+            let mut diagnosis = told(case, reading, &undone, spellings);
+            let signed = diagnosis.signed.as_ref().and_then(|(signed, _)| signed.app_id());
+            let more = if diagnosis.findings.is_empty() {
+                Some(as_received(case, undone.shape, hash, signed_for))
+            } else {
+                of_another_app(case, signed, signed_for)
+            };
+            diagnosis.findings.extend(more.map(|cause| Finding { cause, parameters: Vec::new() }));
             diagnosis
         }
-        // Either the key of this app is that of another one, or the notification is of that one and changed with its
-        // app_id. What was signed would tell, but is not known.
-        None if signed_for != case.app_id() && case.has_keys_of_its_app() => {
-            Diagnosis::of(Cause::KeyOfOtherApp, false)
-        }
-        None => match lost(case) {
-            Some(finding) => Diagnosis { findings: vec![finding], ..Diagnosis::of(Cause::TextLost, false) },
-            None => Diagnosis::of(Cause::ContentChanged, true),
-        },
+        None => of_what_is_not_undone(case, signed_for),
     };
     diagnosis.opened = Some((place, opened));
     diagnosis.trials = purse.trials();
     diagnosis.is_cut_short = purse.is_empty();
     diagnosis
+}
+
+/// Whether the key that made the signature is configured for another app than the one that the signed text names.
+fn of_another_app(case: &Case<'_>, signed: Option<&[u8]>, signed_for: Option<&[u8]>) -> Option<Cause> {
+    let (signed, signed_for) = (signed.filter(|app_id| is_app_id(app_id))?, signed_for?);
+    let is_known = case.keys.iter().any(|candidate| candidate.app_id.as_bytes() == signed);
+    (signed != signed_for).then_some(if is_known { Cause::KeyOfOtherApp } else { Cause::UnknownApp })
+}
+
+/// The content changed, and what was signed is not known: what is likely?
+fn of_what_is_not_undone(case: &Case<'_>, signed_for: Option<&[u8]>) -> Diagnosis {
+    let mut findings: Vec<Finding> = missing(case).into_iter().chain(lost(case)).collect();
+    let is_proven = findings.is_empty();
+    if is_proven {
+        findings.push(Finding { cause: Cause::ContentChanged, parameters: Vec::new() });
+    }
+    // Either the key of this app is that of another one, or the notification is of that one and changed with its
+    // app_id. What was signed would tell.
+    let is_of_another = signed_for.is_some() && signed_for != case.app_id() && case.has_keys_of_its_app();
+    if is_of_another {
+        findings.insert(0, Finding { cause: Cause::KeyOfOtherApp, parameters: Vec::new() });
+    }
+    Diagnosis { findings, ..Diagnosis::of(Cause::ContentChanged, is_proven && !is_of_another) }
+}
+
+/// Parameters that every notification of this kind has, and this one has not.
+fn missing(case: &Case<'_>) -> Option<Finding> {
+    let form = case.form()?;
+    // Without its name, a message still has what nothing else has.
+    let is_message = || form.get("biz_content").is_some() && form.get("utc_timestamp").is_some();
+    let kind = Kind::of(&form).or_else(|| is_message().then_some(Kind::Message))?;
+    let names = kind.required(&form).filter(|name| form.get(name).is_none());
+    let parameters: Vec<String> = names.map(ToOwned::to_owned).collect();
+    (!parameters.is_empty()).then_some(Finding { cause: Cause::MissingParameter, parameters })
 }
 
 /// The signature holds over what was received; why is it refused all the same?
@@ -62,7 +93,7 @@ fn as_received(case: &Case<'_>, shape: Shape, hash: Hash, signed_for: Option<&[u
         Cause::RefusedOtherwise
     } else if !case.has_keys_of_its_app() {
         Cause::UnknownApp
-    } else if signed_for != case.app_id() {
+    } else if signed_for.is_some() && signed_for != case.app_id() {
         Cause::KeyOfOtherApp
     } else if hash == Hash::Sha1 && !case.policy.allow_sha1 {
         Cause::Sha1

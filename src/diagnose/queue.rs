@@ -135,6 +135,7 @@ fn examine(refused: &Refused) -> Diagnosis {
         policy: &config.policy,
         own_keys: config.apps.iter().filter_map(|app| Some(app.answer.as_ref()?.fingerprint())).collect(),
         reason: Some(refused.reason),
+        is_configured: true,
         readings,
     };
     let now = Instant::now();

@@ -80,7 +80,7 @@ pub(super) struct Undone {
 /// Tries all readings as they are, then with one thing undone, then with two.
 pub(super) fn search<'c>(
     case: &'c Case<'_>,
-    spelling: Option<Cause>,
+    spellings: &[Cause],
     oracle: Oracle<'_>,
     hints: Hints<'_>,
     purse: &mut Purse,
@@ -93,7 +93,7 @@ pub(super) fn search<'c>(
     // Where `sign` has spaces and the body need not be decoded at all, one cause explains both.
     let of_decoded = readings
         .iter()
-        .filter(|reading| spelling == Some(Cause::PlusAsSpace) && reading.cause == Some(Cause::DecodedTwice))
+        .filter(|reading| spellings == [Cause::PlusAsSpace] && reading.cause == Some(Cause::DecodedTwice))
         .find_map(|reading| as_it_is(reading, purse));
     of_decoded
         .or_else(|| readings.iter().find_map(|reading| as_it_is(reading, purse)))

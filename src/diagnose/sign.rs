@@ -13,35 +13,58 @@ use super::undo;
 /// A way to read `sign`.
 pub(super) struct Signature {
     pub(super) bytes: Vec<u8>,
-    pub(super) cause: Option<Cause>,
+    /// What must have happened to it if this is the right way, in the order in which it is undone.
+    pub(super) causes: Vec<Cause>,
 }
 
-/// Whatever `sign` may have been before something happened to it.
+/// Whatever `sign` may have been before something happened to it, or two things one after the other.
 pub(super) fn spellings(reading: &Reading) -> Vec<Signature> {
     let Some(sign) = reading.parameters.get("sign").filter(|sign| sign.len() <= MAX_SIGN) else {
         return Vec::new();
     };
-    let mut texts = vec![(None, sign.to_vec())];
-    let mut add = |cause, text: Option<Vec<u8>>| texts.extend(text.map(|text| (Some(cause), text)));
-    add(Cause::ListValues, undo::item(sign));
-    add(Cause::PlusAsSpace, undo::plus_for_spaces(sign));
-    add(Cause::NotDecoded, Some(decode(sign, Plus::IsPlus)));
-    add(Cause::HtmlEscaped, undo::unescape_html(sign));
-    add(Cause::WhiteSpace, Some(undo::without(sign, b" \t\r\n\"'")));
-    let strict = texts.iter().filter_map(|(cause, text)| Some((*cause, BASE64_STANDARD.decode(text).ok()?)));
-    // What one change explains is not called damaged, so no text is read leniently before all were read strictly.
-    let lenient = texts.iter().filter_map(|(cause, text)| {
+    let mut texts = vec![(Vec::new(), sign.to_vec())];
+    let mut latest = 0;
+    for _ in 0..2 {
+        let from = latest;
+        latest = texts.len();
+        for (causes, text) in texts.get(from..).unwrap_or_default().to_vec() {
+            for (cause, text) in undone(&text) {
+                if texts.iter().all(|(_, known)| *known != text) {
+                    texts.push((causes.iter().copied().chain([cause]).collect(), text));
+                }
+            }
+        }
+    }
+    let strict =
+        texts.iter().filter_map(|(causes, text)| Some((causes.clone(), BASE64_STANDARD.decode(text).ok()?)));
+    // What these explain is not called damaged, so no text is read leniently before all were read strictly.
+    let lenient = texts.iter().filter_map(|(causes, text)| {
         let text = text.trim_ascii();
         let bytes = LENIENT.decode(text).or_else(|_error| LENIENT_URL_SAFE.decode(text)).ok()?;
-        Some((cause.or(Some(Cause::SignDamaged)), bytes))
+        let damaged = || vec![Cause::SignDamaged];
+        Some((if causes.is_empty() { damaged() } else { causes.clone() }, bytes))
     });
     let mut found: Vec<Signature> = Vec::new();
-    for (cause, bytes) in strict.chain(lenient) {
+    for (mut causes, bytes) in strict.chain(lenient) {
         if !found.iter().any(|known| known.bytes == bytes) {
-            found.push(Signature { bytes, cause });
+            causes.dedup();
+            found.push(Signature { bytes, causes });
         }
     }
     found
+}
+
+/// `sign` with each thing undone that may have happened to it.
+fn undone(sign: &[u8]) -> impl Iterator<Item = (Cause, Vec<u8>)> {
+    [
+        (Cause::ListValues, undo::item(sign)),
+        (Cause::PlusAsSpace, undo::plus_for_spaces(sign)),
+        (Cause::NotDecoded, Some(decode(sign, Plus::IsPlus))),
+        (Cause::HtmlEscaped, undo::unescape_html(sign)),
+        (Cause::WhiteSpace, Some(undo::without(sign, b" \t\r\n\"'"))),
+    ]
+    .into_iter()
+    .filter_map(|(cause, text)| Some((cause, text?)))
 }
 
 /// The longest `sign` that is looked at: thrice that of a key of 8,192 bits.

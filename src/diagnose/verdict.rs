@@ -7,32 +7,23 @@ use super::search::Undone;
 use super::{Case, Diagnosis, Difference, Finding};
 
 /// What was found, in the words of a diagnosis; without a finding where nothing had to be undone.
-pub(super) fn told(
-    case: &Case<'_>,
-    reading: &Reading,
-    undone: &Undone,
-    spelling: Option<Cause>,
-) -> Diagnosis {
+pub(super) fn told(case: &Case<'_>, reading: &Reading, undone: &Undone, spellings: &[Cause]) -> Diagnosis {
     let received = &case.readings.first().unwrap_or(reading).parameters;
     let signed = undone.steps.last().map_or(&reading.parameters, |(_, parameters)| parameters);
-    let mut findings: Vec<Finding> = Vec::new();
-    let mut add = |cause, names: Vec<String>| match findings.iter_mut().find(|finding| finding.cause == cause)
-    {
-        Some(finding) => finding.parameters.extend(names),
-        None => findings.push(Finding { cause, parameters: names }),
-    };
+    let mut account = Account { net: differing(received, signed), findings: Vec::new() };
     if let Some(cause) = reading.cause {
-        add(cause, differing(received, &reading.parameters));
+        account.add(cause, differing(received, &reading.parameters));
     }
     let mut before = &reading.parameters;
     for (cause, after) in &undone.steps {
-        add(*cause, differing(before, after));
+        account.add(*cause, differing(before, after));
         before = after;
     }
-    if let Some(cause) = spelling
-        && reading.cause.is_none()
-    {
-        add(cause, vec!["sign".to_owned()]);
+    let mut findings = account.findings;
+    if reading.cause.is_none() {
+        for cause in spellings {
+            put(&mut findings, *cause, "sign".to_owned());
+        }
     }
     Diagnosis {
         findings,
@@ -42,6 +33,48 @@ pub(super) fn told(
         signed: Some((signed.clone(), undone.shape)),
         trials: 0,
         is_cut_short: false,
+    }
+}
+
+/// What is told of each parameter: no two things of which one takes back the other, and nothing that came to nothing.
+struct Account {
+    /// The parameters that differ between what was received and what was signed.
+    net: Vec<String>,
+    findings: Vec<Finding>,
+}
+
+impl Account {
+    /// Adds what was undone in `names`.
+    fn add(&mut self, cause: Cause, names: Vec<String>) {
+        if cause == Cause::UnparsedBody || names.is_empty() {
+            self.findings.push(Finding { cause, parameters: Vec::new() });
+            return;
+        }
+        for name in names {
+            let mut cause = cause;
+            for finding in &mut self.findings {
+                if let Some(one) = finding.cause.as_one_with(cause)
+                    && let Some(place) = finding.parameters.iter().position(|known| *known == name)
+                {
+                    finding.parameters.remove(place);
+                    cause = one;
+                }
+            }
+            // What one step did and the next took back did not happen.
+            if self.net.contains(&name) {
+                put(&mut self.findings, cause, name);
+            }
+        }
+        self.findings
+            .retain(|finding| !finding.parameters.is_empty() || finding.cause == Cause::UnparsedBody);
+    }
+}
+
+/// Adds a parameter to what is told of `cause`.
+fn put(findings: &mut Vec<Finding>, cause: Cause, name: String) {
+    match findings.iter_mut().find(|finding| finding.cause == cause) {
+        Some(finding) => finding.parameters.push(name),
+        None => findings.push(Finding { cause, parameters: vec![name] }),
     }
 }
 

@@ -45,6 +45,10 @@ impl Report<'_> {
             write_difference(difference, out)?;
         }
         self.write_proof(diagnosis, out)?;
+        for doubt in self.doubts(diagnosis) {
+            line(out, "maybe", &doubt.what)?;
+            line(out, "", &doubt.find_out)?;
+        }
         writeln!(out)
     }
 
@@ -65,6 +69,16 @@ impl Report<'_> {
         };
         let key = self.keys.get(*place).map(|known| named(known)).unwrap_or_default();
         line(out, "proof", &format!("the signature opens with {key}: that is the key which made it"))?;
+        if let Some(known) = self.keys.get(*place).filter(|known| self.is_of_another_app(known)) {
+            line(
+                out,
+                "",
+                &format!(
+                    "it is configured for app {}, and the notification says it is for another",
+                    known.app_id
+                ),
+            )?;
+        }
         line(out, "", &format!("it holds the {} {}", opened.hash, hex(&opened.digest)))?;
         let trials = diagnosis.trials;
         match &diagnosis.signed {
