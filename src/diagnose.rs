@@ -11,7 +11,9 @@ mod parameters;
 pub(crate) mod python;
 pub mod queue;
 mod reading;
+mod refused;
 mod search;
+mod share;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -130,6 +132,11 @@ pub fn diagnose(case: &Case<'_>, budget: Budget) -> Diagnosis {
         Some((signature, place, opened)) => of_content(case, &signature.causes, place, opened, budget),
         None => of_key(case, &signatures),
     }
+}
+
+/// What the signature of `case` holds, if one of its keys opens it, however `sign` is read.
+fn opens(case: &Case<'_>) -> Option<Opened> {
+    opening(case, &signatures(case)).map(|(_, _, opened)| opened)
 }
 
 /// All ways to read `sign` in all readings.
