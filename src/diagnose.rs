@@ -63,6 +63,8 @@ pub struct Case<'c> {
     pub reason: Option<Reason>,
     /// Whether each key is for its app alone, as a configuration says it.
     pub is_configured: bool,
+    /// What the capture shows where it could not show a byte, beside U+FFFD.
+    pub placeholder: Option<&'static [u8]>,
 }
 
 /// Why a signature does not hold.

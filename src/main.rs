@@ -51,8 +51,8 @@ enum Command {
     /// Say of one captured notification what `run` would do with it, and prove why a signature does not hold.
     /// Prints all that was captured, which may hold personal data
     Explain {
-        /// A raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive; `-` or nothing is
-        /// standard input
+        /// A raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print
+        /// it, or an HTTP archive; `-` or nothing is standard input
         file: Option<PathBuf>,
         /// The configuration
         #[arg(long, short, default_value = "sidecar.toml")]

@@ -72,7 +72,9 @@ fn of_what_is_not_undone(case: &Case<'_>, signed_for: Option<&[u8]>) -> Diagnosi
     if is_of_another {
         findings.insert(0, Finding { cause: Cause::KeyOfOtherApp, parameters: Vec::new() });
     }
-    Diagnosis { findings, ..Diagnosis::of(Cause::ContentChanged, is_proven && !is_of_another) }
+    // A capture that shows other bytes than it has proves no change.
+    let is_exact = case.placeholder.is_none();
+    Diagnosis { findings, ..Diagnosis::of(Cause::ContentChanged, is_proven && is_exact && !is_of_another) }
 }
 
 /// Parameters that every notification of this kind has, and this one has not.
@@ -110,10 +112,13 @@ fn as_received(case: &Case<'_>, shape: Shape, hash: Hash, signed_for: Option<&[u
     }
 }
 
-/// Text that was replaced by U+FFFD, which nothing brings back.
+/// Text that was replaced by U+FFFD or by what the capture shows in its place, which nothing brings back.
 fn lost(case: &Case<'_>) -> Option<Finding> {
     let received = &case.readings.first()?.parameters;
-    let is_lost = |value: &[u8]| memchr::memmem::find(value, "\u{fffd}".as_bytes()).is_some();
+    let holds = |value: &[u8], mark: &[u8]| memchr::memmem::find(value, mark).is_some();
+    let is_lost = |value: &[u8]| {
+        holds(value, "\u{fffd}".as_bytes()) || case.placeholder.is_some_and(|mark| holds(value, mark))
+    };
     let names: Vec<String> =
         received.iter().filter(|(_, value)| is_lost(value)).map(|(name, _)| shown(name)).collect();
     (!names.is_empty()).then_some(Finding { cause: Cause::TextLost, parameters: names })

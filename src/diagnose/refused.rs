@@ -83,6 +83,7 @@ impl Refused {
             own_keys: config.apps.iter().filter_map(|app| Some(app.answer.as_ref()?.fingerprint())).collect(),
             reason: Some(self.reason),
             is_configured: true,
+            placeholder: None,
             readings,
         }
     }

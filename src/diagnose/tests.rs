@@ -65,7 +65,15 @@ fn explained(readings: Vec<Reading>, budget: Budget) -> Diagnosis {
     let policy = policy();
     let keys = vec![Candidate { app_id: APP_ID, key: key(), file: None }];
     let reason = Some(Reason::BadSignature);
-    let case = Case { readings, keys, policy: &policy, own_keys: Vec::new(), reason, is_configured: true };
+    let case = Case {
+        readings,
+        keys,
+        policy: &policy,
+        own_keys: Vec::new(),
+        reason,
+        is_configured: true,
+        placeholder: None,
+    };
     diagnose(&case, budget)
 }
 

@@ -280,6 +280,7 @@ impl<'r> Report<'r> {
                     Next::Forward | Next::Confirm => None,
                 },
                 is_configured: bench.is_configured,
+                placeholder: capture.placeholder,
             };
             let start = Instant::now();
             let deadline = start.checked_add(PATIENCE).unwrap_or(start);

@@ -333,7 +333,27 @@ fn lists_whose_sign_lost_its_plus_are_told_with_both() {
 fn a_body_that_was_encoded_as_a_whole_is_no_unsigned_one() {
     let body = notification().body();
     let encoded: String = form_urlencoded::byte_serialize(body.as_bytes()).collect();
-    for whole in [format!("{encoded}="), format!("data={encoded}")] {
+    for whole in [encoded.clone(), format!("{encoded}="), format!("data={encoded}")] {
         Desk::new().explain(whole).proves(&["unparsed_body"]);
     }
+}
+
+#[test]
+fn what_tcpdump_shows_as_a_dot_is_not_taken_for_content() {
+    // A body that somebody decoded on the way holds what is not ASCII.
+    let body = decoded(&notification().body());
+    let shown: String =
+        body.bytes().map(|byte| if byte.is_ascii() { char::from(byte) } else { '.' }).collect();
+    let dump = format!(
+        "2026-11-25 12:00:00.000001 IP 1.2.3.4.5 > 6.7.8.9.80: Flags [P.], length 9: HTTP: POST /n HTTP/1.1\nE..z..@.POST /n \
+         HTTP/1.1\nContent-Length: {}\n\n{shown}\n",
+        shown.len()
+    );
+    let report = Desk::new().explain(&dump);
+    report.suspects("text_lost").within(&["biz_content"]);
+    assert!(report.0["received"]["notes"][0].as_str().unwrap().contains("dot"), "{}", report.0["received"]);
+    // One dot may be a CR or a dot: nothing is proven by it.
+    let changed = change(&notification(), "biz_content", |value| value.replace("1.10", "1.20")).body();
+    let dump = dump.replace(&shown, &changed).replace(&shown.len().to_string(), &changed.len().to_string());
+    Desk::new().explain(dump).suspects("content_changed");
 }

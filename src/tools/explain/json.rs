@@ -42,7 +42,8 @@ impl Report<'_> {
             "form": self.verified.as_ref().map(|(_, form)| form.label()),
             "run": self.next(),
             "diagnosis": self.diagnosis.as_ref().map(|told| diagnosis(told, &self.doubts(told))),
-            "received": { "as": self.capture.form, "bytes": self.capture.body.len(), "parameters": pairs },
+            "received": { "as": self.capture.form, "bytes": self.capture.body.len(), "parameters": pairs,
+                "notes": self.capture.notes },
             "signed_texts": texts,
             "keys": keys,
         });

@@ -44,6 +44,7 @@ impl Report<'_> {
         if let Some(difference) = &diagnosis.difference {
             write_difference(difference, out)?;
         }
+        self.capture.notes.iter().try_for_each(|note| line(out, "note", note))?;
         self.write_proof(diagnosis, out)?;
         for doubt in self.doubts(diagnosis) {
             line(out, "maybe", &doubt.what)?;
@@ -132,6 +133,9 @@ impl Report<'_> {
         )?;
         if let Some(head) = &self.capture.head {
             writeln!(out, "  {} {}", Printable(&head.method), Printable(&head.target))?;
+        }
+        if self.verified.is_some() {
+            self.capture.notes.iter().try_for_each(|note| writeln!(out, "  ({note})"))?;
         }
         let names: Vec<String> = parameters.iter().map(|(name, _)| show(name)).collect();
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default().min(24);
