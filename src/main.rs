@@ -51,8 +51,8 @@ enum Command {
     /// Say of one captured notification what `run` would do with it, and prove why a signature does not hold.
     /// Prints all that was captured, which may hold personal data
     Explain {
-        /// A raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive; `-` or nothing is
-        /// standard input
+        /// A raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print
+        /// it, or an HTTP archive; `-` or nothing is standard input
         file: Option<PathBuf>,
         /// The configuration
         #[arg(long, short, default_value = "sidecar.toml")]
@@ -132,6 +132,8 @@ enum SchemaFormat {
 const UNUSABLE: u8 = 2;
 /// The exit code of `explain` for what is not genuine.
 const NOT_VERIFIED: u8 = 1;
+/// The exit code of `simulate` where nobody reads its output any more: that of a command which SIGPIPE ends, in a shell.
+const READER_GONE: u8 = 141;
 /// How long the end of the process waits for the reader of the log.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
@@ -293,7 +295,10 @@ fn simulate(options: &tools::simulate::Options) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(SimulateError::Unusable(what)) => complain(&what, UNUSABLE),
-        // Also where the reader has read enough: that everything was accepted is not known.
+        // Whoever read what it prints has read enough. It ends as what is ended by that: neither well nor ill.
+        Err(SimulateError::Io(problem)) if problem.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::from(READER_GONE)
+        }
         Err(SimulateError::Io(problem)) => complain(&problem, 1),
     }
 }

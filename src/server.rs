@@ -35,7 +35,7 @@ use self::crowd::Crowd;
 use self::drain::{Drain, Phase};
 use crate::config::{self, Config};
 use crate::deliver::Idle;
-use crate::diagnose::watch::Watch;
+use crate::diagnose::queue::DiagnosisQueue;
 use crate::gateway::{Gateway, Lasting, Shared};
 use crate::ledger::Ledger;
 use crate::rejection::Reason;
@@ -138,10 +138,10 @@ impl Server {
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let (server, admin) = (config.server.listen, config.admin.listen);
         let collector = config.telemetry.otlp_endpoint.clone();
-        let watch = Arc::new(Watch::start()?);
+        let diagnoses = Arc::new(DiagnosisQueue::start()?);
         let (spans, exporter) = collector.map(|url| spans::spans(url, &metrics)).unzip();
         let ledger = Arc::new(Ledger::open(&config.ledger, metrics.ledger())?);
-        let lasting = Lasting { idle: Idle::new(workers), ledger, metrics, watch };
+        let lasting = Lasting { idle: Idle::new(workers), ledger, metrics, diagnoses };
         let shared = reload::set_up(config, lasting)?;
         Ok(Self {
             public: bind("server.listen", server)?,
