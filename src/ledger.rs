@@ -19,6 +19,7 @@ pub(crate) mod kept;
 pub(crate) mod key;
 mod memory;
 pub(crate) mod record;
+mod redis;
 mod shelf;
 mod store;
 
@@ -38,6 +39,7 @@ use self::key::Key;
 use self::memory::Memory;
 pub use self::record::Sighting;
 use self::record::{Moment, Record};
+use self::redis::RedisStore;
 use self::store::{AnyStore, Known, Store, StoreError};
 use crate::ack::Outcome;
 use crate::config::{self, OnStoreError};
@@ -107,7 +109,8 @@ pub struct Ledger(Option<Book<AnyStore>>);
 impl Ledger {
     /// The ledger of `config`. It tells `figures` what there is to count.
     ///
-    /// A file that cannot be used, because it is damaged, or another process has it open, is an error.
+    /// A file that cannot be used, because it is damaged, or another process has it open, is an error. A Redis that is out of
+    /// reach is none: it may be back any time, and until then `ledger.on_store_error` holds.
     pub fn open(config: &config::Ledger, figures: Figures) -> io::Result<Self> {
         let store = match &config.store {
             config::LedgerStore::Memory => {
@@ -115,6 +118,9 @@ impl Ledger {
             }
             config::LedgerStore::File(path) => {
                 AnyStore::File(FileStore::open(path, file::CAPACITY, file::ROOM, &figures)?)
+            }
+            config::LedgerStore::Redis(url) => {
+                AnyStore::Redis(RedisStore::new(url.clone(), figures.clone())?)
             }
             config::LedgerStore::Off => return Ok(Self(None)),
         };

@@ -9,6 +9,7 @@ use super::kept::{Failure, Kept, Stored};
 use super::key::Key;
 use super::memory::Memory;
 use super::record::{Moment, Record};
+use super::redis::RedisStore;
 
 /// What a store knows of a notification that is about to be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +19,6 @@ pub(crate) enum Known {
     /// This became of it earlier.
     Record(Record),
     /// Another replica is delivering it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "of the stores that are there, none is shared by replicas")
-    )]
     Elsewhere,
 }
 
@@ -89,6 +86,8 @@ pub(crate) enum AnyStore {
     Memory(Memory),
     /// `file`.
     File(FileStore),
+    /// `redis`.
+    Redis(RedisStore),
 }
 
 impl Store for AnyStore {
@@ -96,6 +95,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.begin(key, now, terms).await,
             Self::File(store) => store.begin(key, now, terms).await,
+            Self::Redis(store) => store.begin(key, now, terms).await,
         }
     }
 
@@ -109,6 +109,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.end(key, record, failure, terms).await,
             Self::File(store) => store.end(key, record, failure, terms).await,
+            Self::Redis(store) => store.end(key, record, failure, terms).await,
         }
     }
 
@@ -116,6 +117,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.kept().await,
             Self::File(store) => store.kept().await,
+            Self::Redis(store) => store.kept().await,
         }
     }
 
@@ -123,6 +125,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.entries(keys).await,
             Self::File(store) => store.entries(keys).await,
+            Self::Redis(store) => store.entries(keys).await,
         }
     }
 
@@ -130,6 +133,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.stored(key).await,
             Self::File(store) => store.stored(key).await,
+            Self::Redis(store) => store.stored(key).await,
         }
     }
 
@@ -137,6 +141,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.is_any_accepted(keys, now, terms).await,
             Self::File(store) => store.is_any_accepted(keys, now, terms).await,
+            Self::Redis(store) => store.is_any_accepted(keys, now, terms).await,
         }
     }
 
@@ -144,6 +149,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.sweep(now, terms),
             Self::File(store) => store.sweep(now, terms),
+            Self::Redis(store) => store.sweep(now, terms),
         }
     }
 }

@@ -50,6 +50,7 @@ pub fn pending(
     let path = match &config.ledger.store {
         LedgerStore::File(path) => path,
         LedgerStore::Memory => return Err(nothing_kept("memory")),
+        LedgerStore::Redis(_) => return Err(nothing_kept("redis")),
         LedgerStore::Off => return Err(nothing_kept("off")),
     };
     let mut print =

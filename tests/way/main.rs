@@ -24,6 +24,7 @@ mod passthrough;
 mod pending;
 mod process;
 mod ready;
+mod redis;
 mod reload;
 mod shapes;
 mod spans;
