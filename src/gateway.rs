@@ -163,7 +163,8 @@ impl Gateway {
     }
 }
 
+/// What time it is.
 #[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }

@@ -25,4 +25,5 @@ pub mod diagnose;
 pub mod schedule;
 pub mod telemetry;
 pub mod reload;
+pub mod replay;
 pub mod tools;
