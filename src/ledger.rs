@@ -10,6 +10,7 @@
 //! | in flight on another replica | `fail`: Alipay comes again |
 //! | accepted | `success`, and nothing is delivered |
 
+mod backlog;
 mod disk;
 pub mod figures;
 mod file;
@@ -98,8 +99,8 @@ impl Terms {
 enum By {
     /// Alipay, by its schedule.
     Sender,
-    /// Somebody who replays what is kept.
-    Hand,
+    /// Somebody who replays what is kept. It knows what became of its notification, which may be forgotten elsewhere.
+    Hand(Record),
 }
 
 /// The ledger that was configured, shared by all workers.
@@ -117,10 +118,10 @@ impl Ledger {
                 AnyStore::Memory(Memory::new(memory::CAPACITY, figures.waiting_of_store()))
             }
             config::LedgerStore::File(path) => {
-                AnyStore::File(FileStore::open(path, file::CAPACITY, file::ROOM, &figures)?)
+                AnyStore::File(FileStore::open(path, file::CAPACITY, shelf::ROOM, &figures)?)
             }
             config::LedgerStore::Redis(url) => {
-                AnyStore::Redis(RedisStore::new(url.clone(), figures.clone())?)
+                AnyStore::Redis(Box::new(RedisStore::new(url.clone(), figures.clone())?))
             }
             config::LedgerStore::Off => return Ok(Self(None)),
         };
@@ -275,8 +276,9 @@ impl<S: Store> Book<S> {
                 let Some(stored) = self.asked(&terms, self.store.stored(key)).await? else {
                     return Ok(None);
                 };
+                let by = By::Hand(stored.kept.record());
                 let outcome = match Event::restored(stored) {
-                    Some(event) => self.first(key, &event, (&terms, now, By::Hand), sighting, deliver).await,
+                    Some(event) => self.first(key, &event, (&terms, now, by), sighting, deliver).await,
                     None => Err(Reason::Internal.because("what was kept is damaged")),
                 };
                 flight.land(Landed::of(&outcome, *sighting));
@@ -306,7 +308,10 @@ impl<S: Store> Book<S> {
         D: AsyncFnOnce(&Event, Option<Sighting>) -> Result<Delivery, Rejection>,
     {
         let before = match self.known(key, now, terms).await? {
-            Known::New => None,
+            Known::New => match by {
+                By::Sender => None,
+                By::Hand(record) => Some(record),
+            },
             Known::Record(record) if record.is_accepted => return Ok(Outcome::Repeated(Accepted(()))),
             Known::Record(record) => Some(record),
             Known::Elsewhere => return Err(Reason::InFlightElsewhere.into()),
@@ -322,9 +327,10 @@ impl<S: Store> Book<S> {
             Err(rejection) => {
                 *sighting = Some(seen.failed());
                 // A delivery by hand is none of Alipay's, whose next one is due as before.
-                let last_seen = before.filter(|_| by == By::Hand).map_or(now, |before| before.last_seen);
+                let is_by_hand = matches!(by, By::Hand(_));
+                let last_seen = before.filter(|_| is_by_hand).map_or(now, |before| before.last_seen);
                 let failure = Failure { event, reason: rejection.reason(), at: now };
-                let failure = (terms.keep_failed || by == By::Hand).then_some(failure);
+                let failure = (terms.keep_failed || is_by_hand).then_some(failure);
                 // What it failed for is what counts.
                 drop(self.tell(key, Record { last_seen, ..record }, failure, terms).await);
                 Err(rejection)

@@ -89,9 +89,9 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>) -> Ledger {
         (Kind::Memory, _) | (Kind::Redis, None) => LedgerStore::Memory,
     };
     let keep_failed = section.boolean("keep_failed", false);
-    if keep_failed && kind != Kind::File {
+    if keep_failed && !matches!(kind, Kind::File | Kind::Redis) {
         let what = "needs a store that keeps what failed: not this one";
-        let remedy = "write store = \"file\" and name its path, or keep_failed = false";
+        let remedy = "write store = \"file\" or \"redis\", and where that is, or keep_failed = false";
         section.refuse("keep_failed", Problem::new(what, remedy));
     }
     let retain = Duration::from_secs(1)..=Duration::from_hours(30 * 24);

@@ -75,6 +75,11 @@ impl Waiting {
     }
 }
 
+/// Why an event gives way to another.
+pub(super) const NO_ROOM: &str = "there is room for no more: the oldest gives way";
+/// Why an event is not kept in the first place.
+pub(super) const TOO_SLOW: &str = "the store is too slow for all that fails";
+
 /// How many failed events are kept, and for how many there was no room, as the store knows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keeping {

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -15,8 +14,9 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use super::Terms;
+use super::backlog::{Backlog, Place};
 use super::disk::{Change, Disk, Problem};
-use super::figures::{Figures, Keeping};
+use super::figures::{Figures, Keeping, NO_ROOM, TOO_SLOW};
 use super::kept::{self, Failure, Kept, Stored};
 use super::key::Key;
 use super::memory::Memory;
@@ -26,12 +26,8 @@ use super::store::{Known, Store, StoreError};
 
 /// How many notifications are remembered: in memory and in the file 50 bytes for each.
 pub(super) const CAPACITY: usize = 1_000_000;
-/// How much is kept of what failed: an hour's failures at 14 a second, of which each has two and a half KB.
-pub(super) const ROOM: Room = Room { entries: 50_000, bytes: 128 * 1024 * 1024 };
 /// How many changes may wait for the disk. It is slower than the network if so many do.
 const QUEUE: usize = 8192;
-/// How many bytes of events to be kept may wait for the disk.
-const BACKLOG: usize = 8 * 1024 * 1024;
 
 /// A store in a file.
 #[derive(Debug)]
@@ -39,8 +35,7 @@ pub(crate) struct FileStore {
     memory: Memory,
     shelf: Arc<Mutex<Shelf>>,
     keeping: Keeping,
-    /// How many bytes of events wait for the disk.
-    backlog: Arc<AtomicUsize>,
+    backlog: Backlog,
     /// Taken when the store is dropped, which ends the thread.
     queue: Option<SyncSender<Order>>,
     writer: Option<JoinHandle<()>>,
@@ -61,17 +56,11 @@ enum Order {
     Stored(Key, Answer<Option<Box<Stored>>>),
 }
 
-/// An event that is to be kept. Its bytes count as long as it waits.
+/// An event that is to be kept. It has its place as long as it waits.
 struct Keep {
     kept: Kept,
     body: Bytes,
-    backlog: Arc<AtomicUsize>,
-}
-
-impl Drop for Keep {
-    fn drop(&mut self) {
-        self.backlog.fetch_sub(self.body.len(), Ordering::Relaxed);
-    }
+    _place: Place,
 }
 
 impl FileStore {
@@ -106,7 +95,7 @@ impl FileStore {
             keeping: keeping.clone(),
         };
         let writer = thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run(&orders))?;
-        let backlog = Arc::default();
+        let backlog = Backlog::default();
         Ok(Self { memory, shelf, keeping, backlog, queue: Some(queue), writer: Some(writer) })
     }
 
@@ -139,13 +128,11 @@ impl FileStore {
     /// What is to be kept of a delivery that failed, unless too much of that waits for the disk already.
     fn keep(&self, failure: Failure<'_>, record: Record) -> Option<Box<Keep>> {
         let (kept, body) = (Kept::of(failure, record), failure.event.body().clone());
-        let before = self.backlog.fetch_add(body.len(), Ordering::Relaxed);
-        let keep = Keep { kept, body, backlog: Arc::clone(&self.backlog) };
-        if before > 0 && before.saturating_add(keep.body.len()) > BACKLOG {
-            self.keeping.dropped(&keep.kept, "the disk is too slow for all that fails");
+        let Some(place) = self.backlog.enter(body.len()) else {
+            self.keeping.dropped(&kept, TOO_SLOW);
             return None;
-        }
-        Some(Box::new(keep))
+        };
+        Some(Box::new(Keep { kept, body, _place: place }))
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -302,7 +289,7 @@ impl Writer {
         let evicted = open.write(changes.into_iter())?;
         self.disk = Some(open);
         for kept in evicted {
-            self.keeping.dropped(&kept, "there is room for no more: the oldest gives way");
+            self.keeping.dropped(&kept, NO_ROOM);
         }
         Ok(())
     }

@@ -119,9 +119,14 @@ impl Kept {
     }
 }
 
+/// For how long what failed is kept, from its first sight on.
+pub(crate) fn lifetime(terms: &Terms) -> Duration {
+    terms.retain.max(LIFETIME)
+}
+
 /// Whether what failed first at `first_seen` is kept no longer at `now`.
 pub(crate) fn is_over(first_seen: Moment, now: Moment, terms: &Terms) -> bool {
-    first_seen.until(now) > terms.retain.max(LIFETIME)
+    first_seen.until(now) > lifetime(terms)
 }
 
 /// An event as the ledger's store kept it. Only a store of the ledger makes one, of what it wrote itself: so what is in it was

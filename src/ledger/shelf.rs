@@ -9,6 +9,9 @@ use super::kept::is_over;
 use super::key::Key;
 use super::record::{Moment, Record};
 
+/// How much is kept of what failed: an hour's failures at 14 a second, of which each has two and a half KB.
+pub(super) const ROOM: Room = Room { entries: 50_000, bytes: 128 * 1024 * 1024 };
+
 /// How much may be kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {

@@ -146,7 +146,7 @@ impl Heard {
     }
 }
 
-fn event(id: &str) -> Event {
+pub(in crate::ledger) fn event(id: &str) -> Event {
     let body = format!(
         "charset=utf-8&biz_content=%7B%7D&utc_timestamp=1514210452731&sign=c2lnbg%3D%3D&app_id=1&version=1.1&sign_type=RSA2&\
          notify_id={id}&msg_method=a.b"

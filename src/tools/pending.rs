@@ -47,15 +47,17 @@ pub fn pending(
     clock: fn() -> SystemTime,
     out: &mut impl Write,
 ) -> Result<bool, PendingError> {
-    let path = match &config.ledger.store {
-        LedgerStore::File(path) => path,
-        LedgerStore::Memory => return Err(nothing_kept("memory")),
-        LedgerStore::Redis(_) => return Err(nothing_kept("redis")),
-        LedgerStore::Off => return Err(nothing_kept("off")),
-    };
     let mut print =
         Print { json, is_list: ask == Ask::List, entries: Vec::new(), parts: 0, all_accepted: true, out };
-    let keep_failed = exchange(config, path, ask, clock, &mut print)?;
+    let keep_failed = match &config.ledger.store {
+        LedgerStore::File(path) => exchange(config, path, ask, clock, &mut print)?,
+        // Whoever serves by it shares it with this command, as replicas do.
+        LedgerStore::Redis(_) => {
+            by_hand(config, &Ledger::open(&config.ledger, Figures::default())?, ask, clock, &mut print)?
+        }
+        LedgerStore::Memory => return Err(nothing_kept("memory")),
+        LedgerStore::Off => return Err(nothing_kept("off")),
+    };
     print.finish()?;
     let Print { parts, all_accepted, .. } = print;
     if parts == 0 && !keep_failed {
@@ -69,8 +71,8 @@ const OFF: &str = "ledger.keep_failed is false, so nothing is kept: write keep_f
 
 fn nothing_kept(store: &str) -> PendingError {
     PendingError::Unusable(format!(
-        "ledger.store is \"{store}\", which keeps nothing that failed: write store = \"file\", its path, and \
-         keep_failed = true below [ledger]"
+        "ledger.store is \"{store}\", which keeps nothing that failed: write store = \"file\" or \"redis\", where \
+         that is, and keep_failed = true below [ledger]"
     ))
 }
 

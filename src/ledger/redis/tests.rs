@@ -13,6 +13,8 @@ use tokio::task::{LocalSet, spawn_local};
 
 use self::server::Redis;
 use super::*;
+use crate::rejection::Reason;
+use crate::translate::Event;
 
 const NOW: Moment = Moment(1_000_000);
 
@@ -224,4 +226,57 @@ fn whatever_happens_an_acceptance_stays_and_no_two_deliver_while_a_lease_lasts()
         })
     });
     outcome.unwrap();
+}
+
+#[test]
+fn the_oldest_events_give_way_and_what_is_over_goes() {
+    let redis = Redis::start();
+    run(async {
+        let mut store = store(&redis);
+        store.room = Room { entries: 3, bytes: 10_000 };
+        let day = |days: u32| Moment(NOW.0 + days * 24 * 3600);
+        let fails = async |store: &RedisStore, id: &str, at: Moment| {
+            let event = crate::ledger::tests::event(id);
+            let failure = Failure { event: &event, reason: Reason::UpstreamRefused, at };
+            store.end(event_key(id), Record::begun(None, at), Some(failure), &terms()).await.unwrap();
+        };
+        let ids = async |store: &RedisStore| -> Vec<String> {
+            let entries = store.entries(store.kept().await.unwrap()).await.unwrap();
+            entries.into_iter().map(|kept| kept.notify_id).collect()
+        };
+        for (id, days) in [("b", 2), ("a", 1), ("c", 3), ("d", 4)] {
+            fails(&store, id, day(days)).await;
+        }
+        assert_eq!(ids(&store).await, ["b", "c", "d"]);
+        assert_eq!((store.figures.kept(), store.figures.dropped()), (3, 1));
+        let stored = store.stored(event_key("c")).await.unwrap().unwrap();
+        let again = Event::restored(stored).unwrap();
+        assert_eq!(again.body(), crate::ledger::tests::event("c").body());
+        assert!(store.stored(event_key("a")).await.unwrap().is_none());
+        store.end(event_key("d"), Record::begun(None, day(6)).accepted(), None, &terms()).await.unwrap();
+        assert_eq!(ids(&store).await, ["b", "c"]);
+        assert!(store.is_any_accepted(&[event_key("c"), event_key("d")], NOW, &terms()).await.unwrap());
+        assert!(!store.is_any_accepted(&[event_key("c")], NOW, &terms()).await.unwrap());
+        store.sweep(day(17), &terms());
+        while store.figures.kept() != 1 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ids(&store).await, ["c"]);
+        // What has no room by itself costs the others nothing.
+        let left: usize = redis.say(&["GET", BYTES]).parse().unwrap();
+        assert!(left > 0 && left < 1000, "{left}");
+        store.room.bytes = left;
+        fails(&store, "long-and-longer", day(18)).await;
+        assert_eq!((ids(&store).await, store.figures.dropped()), (vec!["c".to_owned()], 2));
+        store.sweep(day(40), &terms());
+        while store.figures.kept() != 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(redis.say(&["GET", BYTES]), "0");
+        assert_eq!(redis.say(&["EXISTS", KEPT, BODIES, PENDING]), "0");
+    });
+}
+
+fn event_key(id: &str) -> Key {
+    Key::of("1", id)
 }

@@ -75,7 +75,7 @@ fn a_million_records_in_a_file_are_there_at_the_next_start() {
     let now = Moment(1_000_000);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    let open = || FileStore::open(&path, 1_000_000, file::ROOM, &Figures::default()).unwrap();
+    let open = || FileStore::open(&path, 1_000_000, shelf::ROOM, &Figures::default()).unwrap();
     tell("| records in a file | MB of file | put by 64 at once, µs each | look-up ns |");
     tell("|--:|--:|--:|--:|");
     let store = open();
