@@ -121,7 +121,7 @@ impl Ledger {
                 AnyStore::File(FileStore::open(path, file::CAPACITY, shelf::ROOM, &figures)?)
             }
             config::LedgerStore::Redis(url) => {
-                AnyStore::Redis(RedisStore::new(url.clone(), figures.clone())?)
+                AnyStore::Redis(Box::new(RedisStore::new(url.clone(), figures.clone())?))
             }
             config::LedgerStore::Off => return Ok(Self(None)),
         };

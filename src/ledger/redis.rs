@@ -173,11 +173,7 @@ impl Store for RedisStore {
 
     async fn kept(&self) -> Result<Vec<Key>, StoreError> {
         let answer = self.asked(&self.kept, &[PENDING], &[]).await?;
-        let names = parts(&answer).iter().filter_map(|part| match part {
-            Value::BulkString(name) => Names::key(name),
-            _ => None,
-        });
-        Ok(names.collect())
+        Ok(parts(&answer).iter().filter_map(|part| Names::key(text_of(part)?)).collect())
     }
 
     async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
@@ -187,11 +183,8 @@ impl Store for RedisStore {
             return Ok(Vec::new());
         }
         let answer = self.asked(&self.entries, &[KEPT], &members).await?;
-        let entries = parts(&answer).iter().filter_map(|part| match part {
-            Value::BulkString(written) => Some(Kept::decoded(written).ok_or_else(damaged)),
-            _ => None,
-        });
-        entries.collect()
+        let entries = parts(&answer).iter().filter_map(text_of);
+        entries.map(|written| Kept::decoded(written).ok_or_else(damaged)).collect()
     }
 
     async fn stored(&self, key: Key) -> Result<Option<Stored>, StoreError> {
@@ -252,6 +245,11 @@ fn count(figures: &Figures, answer: &Value) {
 /// The parts of an answer that has some.
 fn parts(answer: &Value) -> &[Value] {
     if let Value::Array(parts) = answer { parts } else { &[] }
+}
+
+/// The text that a part of an answer is, if it is one.
+fn text_of(part: &Value) -> Option<&[u8]> {
+    if let Value::BulkString(text) = part { Some(text) } else { None }
 }
 
 fn damaged() -> StoreError {

@@ -87,7 +87,7 @@ pub(crate) enum AnyStore {
     /// `file`.
     File(FileStore),
     /// `redis`.
-    Redis(RedisStore),
+    Redis(Box<RedisStore>),
 }
 
 impl Store for AnyStore {

@@ -163,11 +163,11 @@ mod tests {
     #[test]
     fn a_line_holds_time_level_and_the_fields_that_are_there() {
         let nothing: Option<u16> = None;
-        let mut line = line(|| tracing::warn!(event = "e", status = 200_u16, nothing, ok = true, "said"));
+        let mut line = line(|| tracing::warn!(kind = "e", status = 200_u16, nothing, ok = true, "said"));
         let time = line["timestamp"].take();
         assert_eq!(time.as_str().map(str::len), Some("2026-01-01T00:00:00.000000Z".len()));
         assert!(time.as_str().unwrap().parse::<Timestamp>().is_ok());
-        insta::assert_snapshot!(line, @r#"{"event":"e","level":"WARN","message":"said","ok":true,"status":200,"timestamp":null}"#);
+        insta::assert_snapshot!(line, @r#"{"kind":"e","level":"WARN","message":"said","ok":true,"status":200,"timestamp":null}"#);
     }
 
     proptest! {
