@@ -28,6 +28,9 @@ use crate::translate::{Event, Translator};
 use crate::verify::kind::Kind;
 use crate::verify::verify;
 
+#[cfg(test)]
+mod simulation;
+
 /// What the workers have in common, while one configuration is served by.
 #[derive(Clone)]
 pub struct Shared {

@@ -18,6 +18,8 @@ mod index;
 mod key;
 mod memory;
 mod record;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod store;
 
 use std::io;

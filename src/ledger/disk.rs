@@ -24,7 +24,7 @@ const LOOSE: u64 = 160;
 type Written = (u32, u32, u8, bool);
 
 /// Why the file cannot be used.
-type Problem = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 /// A change of what is remembered.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,6 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct Disk {
     database: Database,
-    path: PathBuf,
 }
 
 impl Disk {
@@ -54,7 +53,16 @@ impl Disk {
             return Err("it is empty, so what it held is lost: remove it to begin anew".into());
         }
         let database = builder().open(path).map_err(explained)?;
-        Ok(Self { database, path: path.to_owned() })
+        Ok(Self { database })
+    }
+
+    /// Opens what is kept on `backend`, a disk of the tests, or makes it where there is nothing.
+    #[cfg(test)]
+    pub(super) fn on(backend: impl redb::StorageBackend) -> Result<Self, Problem> {
+        let database = builder().create_with_backend(backend).map_err(explained)?;
+        let disk = Self { database };
+        disk.write(std::iter::empty())?;
+        Ok(disk)
     }
 
     /// Every record, in the order in which they will be over.
@@ -84,10 +92,10 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes the file shorter, where it is much longer than `records` need.
-    pub(super) fn compact(&mut self, records: usize) -> Result<(), Problem> {
+    /// Makes its file, which is at `path`, shorter where it is much longer than `records` need.
+    pub(super) fn compact(&mut self, path: &Path, records: usize) -> Result<(), Problem> {
         let needed = u64::try_from(records)?.saturating_mul(LOOSE);
-        if fs::metadata(&self.path)?.len() > needed.max(SHORT) {
+        if fs::metadata(path)?.len() > needed.max(SHORT) {
             self.database.compact()?;
         }
         Ok(())
@@ -249,7 +257,7 @@ mod tests {
         disk.write((10..300_000).map(|number| Change::Forget(key(number)))).unwrap();
         let length = || fs::metadata(&path).unwrap().len();
         assert!(length() > SHORT, "{}", length());
-        disk.compact(10).unwrap();
+        disk.compact(&path, 10).unwrap();
         assert!(length() < SHORT, "{}", length());
         assert_eq!(disk.records().unwrap().len(), 10);
     }

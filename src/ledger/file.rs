@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use super::Terms;
-use super::disk::{Change, Disk};
+use super::disk::{Change, Disk, Problem};
 use super::figures::Waiting;
 use super::key::Key;
 use super::memory::Memory;
@@ -36,7 +36,7 @@ pub(crate) struct FileStore {
 
 /// A change to be written, and who waits for it.
 #[derive(Debug)]
-struct Order {
+pub(super) struct Order {
     change: Change,
     written: Option<oneshot::Sender<Result<(), String>>>,
 }
@@ -48,17 +48,35 @@ impl FileStore {
             io::Error::other(format!("ledger.path = \"{}\" cannot be used: {problem}", path.display()))
         };
         let mut disk = Disk::open(path).map_err(explained)?;
-        let records = disk.records().map_err(explained)?;
-        let memory = Memory::new(capacity, waiting);
-        let surplus = memory.fill(&records);
-        disk.write(surplus.into_iter().map(Change::Forget)).map_err(explained)?;
-        disk.compact(records.len()).map_err(explained)?;
-        info!(event = "ledger_opened", records = records.len(), "the ledger remembers what was before");
-        let (queue, orders) = sync_channel(QUEUE);
+        let (memory, records) = recall(&disk, capacity, waiting).map_err(explained)?;
+        disk.compact(path, records).map_err(explained)?;
+        info!(event = "ledger_opened", records, "the ledger remembers what was before");
         let path = path.to_owned();
-        let writer =
-            thread::Builder::new().name("ledger".to_owned()).spawn(move || write(disk, &path, &orders))?;
-        Ok(Self { memory, queue: Some(queue), writer: Some(writer) })
+        let (mut store, mut writer) = Self::over(memory, disk, move || Disk::open(&path));
+        let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || while writer.turn() {})?;
+        store.writer = Some(thread);
+        Ok(store)
+    }
+
+    /// The store on the disk that `open` opens, and what writes for it; for tests, which have disks of their own.
+    #[cfg(test)]
+    pub(super) fn on<O>(open: O, capacity: usize, waiting: Waiting) -> Result<(Self, Writer<O>), Problem>
+    where
+        O: Fn() -> Result<Disk, Problem>,
+    {
+        let disk = open()?;
+        let (memory, _) = recall(&disk, capacity, waiting)?;
+        Ok(Self::over(memory, disk, open))
+    }
+
+    /// The store over `memory` and `disk`, and what writes for it, which the caller sets to work. After an error the disk is
+    /// what `open` makes of it.
+    fn over<O>(memory: Memory, disk: Disk, open: O) -> (Self, Writer<O>)
+    where
+        O: Fn() -> Result<Disk, Problem>,
+    {
+        let (queue, orders) = sync_channel(QUEUE);
+        (Self { memory, queue: Some(queue), writer: None }, Writer { disk: Some(disk), open, orders })
     }
 
     /// Gives an order to the thread that writes; never waits.
@@ -119,26 +137,49 @@ impl Drop for FileStore {
     }
 }
 
-/// Writes what is ordered until nobody can order any more.
-///
-/// After an error the file is closed and opened anew, since redb takes no more changes then.
-fn write(disk: Disk, path: &Path, orders: &Receiver<Order>) {
-    let mut disk = Some(disk);
-    while let Ok(first) = orders.recv() {
-        let batch: Vec<Order> = std::iter::once(first).chain(orders.try_iter().take(QUEUE)).collect();
-        let outcome = (|| {
-            let open = match disk.take() {
-                Some(open) => open,
-                None => Disk::open(path)?,
-            };
-            open.write(batch.iter().map(|order| order.change))?;
-            disk = Some(open);
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
-        })();
-        let outcome = outcome.map_err(|problem| problem.to_string());
+/// What `disk` remembers, at most `capacity` records, of which it forgets the others; and how many it had.
+fn recall(disk: &Disk, capacity: usize, waiting: Waiting) -> Result<(Memory, usize), Problem> {
+    let records = disk.records()?;
+    let memory = Memory::new(capacity, waiting);
+    let surplus = memory.fill(&records);
+    disk.write(surplus.into_iter().map(Change::Forget))?;
+    Ok((memory, records.len()))
+}
+
+/// What writes to the disk.
+pub(super) struct Writer<O> {
+    disk: Option<Disk>,
+    open: O,
+    pub(super) orders: Receiver<Order>,
+}
+
+impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
+    /// Waits for an order, and writes it and what has come meanwhile; says whether there may be more.
+    fn turn(&mut self) -> bool {
+        let Ok(first) = self.orders.recv() else { return false };
+        self.write(first);
+        true
+    }
+
+    /// Writes `first` and all that has come meanwhile, and tells those who wait.
+    ///
+    /// After an error the disk is closed and opened anew, since redb takes no more changes then.
+    pub(super) fn write(&mut self, first: Order) {
+        let batch: Vec<Order> = std::iter::once(first).chain(self.orders.try_iter().take(QUEUE)).collect();
+        let outcome = self.commit(&batch).map_err(|problem| problem.to_string());
         for waiting in batch.into_iter().filter_map(|order| order.written) {
             // Who does not wait any more need not know.
             drop(waiting.send(outcome.clone()));
         }
+    }
+
+    fn commit(&mut self, batch: &[Order]) -> Result<(), Problem> {
+        let disk = match self.disk.take() {
+            Some(disk) => disk,
+            None => (self.open)()?,
+        };
+        disk.write(batch.iter().map(|order| order.change))?;
+        self.disk = Some(disk);
+        Ok(())
     }
 }

@@ -76,6 +76,9 @@ pub(crate) enum AnyStore {
     Memory(Memory),
     /// `file`.
     File(FileStore),
+    /// `file`, in a simulation.
+    #[cfg(test)]
+    Simulated(super::simulated::Simulated),
 }
 
 impl Store for AnyStore {
@@ -83,6 +86,8 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.begin(key, now, terms).await,
             Self::File(store) => store.begin(key, now, terms).await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.begin(key, now, terms).await,
         }
     }
 
@@ -96,6 +101,8 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.end(key, record, event, terms).await,
             Self::File(store) => store.end(key, record, event, terms).await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.end(key, record, event, terms).await,
         }
     }
 
@@ -103,6 +110,8 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.sweep(now, terms),
             Self::File(store) => store.sweep(now, terms),
+            #[cfg(test)]
+            Self::Simulated(store) => store.sweep(now, terms),
         }
     }
 }
