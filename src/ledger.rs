@@ -18,6 +18,7 @@ mod index;
 mod key;
 mod memory;
 mod record;
+mod redis;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod store;
@@ -34,6 +35,7 @@ use self::key::Key;
 use self::memory::Memory;
 pub use self::record::Sighting;
 use self::record::{Moment, Record};
+use self::redis::RedisStore;
 use self::store::{AnyStore, Known, Store, StoreError};
 use crate::ack::Outcome;
 use crate::config::{self, OnStoreError};
@@ -78,13 +80,17 @@ pub struct Ledger(Option<Book<AnyStore>>);
 impl Ledger {
     /// The ledger of `config`. It tells `figures` what there is to count.
     ///
-    /// A file that cannot be used, because it is damaged, or another process has it open, is an error.
+    /// A file that cannot be used, because it is damaged, or another process has it open, is an error. A Redis that is out of
+    /// reach is none: it may be back any time, and until then `ledger.on_store_error` holds.
     pub fn open(config: &config::Ledger, figures: Figures) -> io::Result<Self> {
         let waiting = figures.waiting_of_store();
         let store = match &config.store {
             config::LedgerStore::Memory => AnyStore::Memory(Memory::new(memory::CAPACITY, waiting)),
             config::LedgerStore::File(path) => {
                 AnyStore::File(FileStore::open(path, file::CAPACITY, waiting)?)
+            }
+            config::LedgerStore::Redis(url) => {
+                AnyStore::Redis(RedisStore::new(url.clone(), figures.clone())?)
             }
             config::LedgerStore::Off => return Ok(Self(None)),
         };

@@ -219,11 +219,11 @@ impl Server {
     }
 }
 
-/// Sweeps the ledger for as long as it is polled, by what is configured at the time.
+/// Sweeps the ledger at once, and again for as long as it is polled, by what is configured at the time.
 async fn sweep(latest: Arc<ArcSwap<Shared>>) {
     loop {
-        sleep(SWEEP).await;
         latest.load().sweep();
+        sleep(SWEEP).await;
     }
 }
 

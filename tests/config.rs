@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use alipay_sidecar::config::{
     Config, ConfigErrors, Format, KEYS, KeySource, LISTS, LedgerStore, LogFormat, OnMismatch, OnStoreError,
-    UnknownMethods,
+    RedisUrl, UnknownMethods,
 };
 use alipay_sidecar::verify::SignedForm;
 use hyper::StatusCode;

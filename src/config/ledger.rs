@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::files::Folder;
 use super::reader::{Problem, Reader, Written};
+use super::redis::{self, RedisUrl};
 use super::value;
 
 /// What is remembered of notifications.
@@ -25,6 +26,8 @@ pub enum LedgerStore {
     Memory,
     /// In this file.
     File(PathBuf),
+    /// In this Redis, which replicas share.
+    Redis(RedisUrl),
     /// Nowhere: whatever comes is delivered.
     Off,
 }
@@ -34,6 +37,7 @@ impl LedgerStore {
     pub(crate) fn changed(&self, other: &Self) -> Option<&'static str> {
         match (self, other) {
             (Self::File(one), Self::File(another)) => (one != another).then_some("ledger.path"),
+            (Self::Redis(one), Self::Redis(another)) => (one != another).then_some("ledger.url"),
             (one, another) => (one != another).then_some("ledger.store"),
         }
     }
@@ -59,7 +63,8 @@ pub(super) fn store_patience(delivery: Duration) -> Duration {
 
 /// Takes the section out of the file.
 pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>) -> Ledger {
-    const STORES: &[(&str, Kind)] = &[("memory", Kind::Memory), ("file", Kind::File), ("off", Kind::Off)];
+    const STORES: &[(&str, Kind)] =
+        &[("memory", Kind::Memory), ("file", Kind::File), ("redis", Kind::Redis), ("off", Kind::Off)];
     const ON_STORE_ERROR: &[(&str, OnStoreError)] =
         &[("fail", OnStoreError::Fail), ("deliver", OnStoreError::Deliver)];
     let mut section = reader.section("ledger");
@@ -69,10 +74,17 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>) -> Ledger {
         let remedy = "name the file to keep it in, like path = \"/var/lib/alipay-sidecar/ledger.redb\"";
         section.refuse("store", Problem::new("is \"file\", and ledger.path is missing", remedy));
     }
-    let store = match kind {
-        Kind::Memory => LedgerStore::Memory,
-        Kind::File => LedgerStore::File(path.unwrap_or_default()),
-        Kind::Off => LedgerStore::Off,
+    let url = section.optional("url", redis::url);
+    if kind == Kind::Redis && !section.has("url") {
+        let remedy = "name the Redis to keep it in, like url = \"redis://127.0.0.1:6379/0\"";
+        section.refuse("store", Problem::new("is \"redis\", and ledger.url is missing", remedy));
+    }
+    let store = match (kind, url) {
+        (Kind::File, _) => LedgerStore::File(path.unwrap_or_default()),
+        (Kind::Redis, Some(url)) => LedgerStore::Redis(url),
+        (Kind::Off, _) => LedgerStore::Off,
+        // One without its URL was refused.
+        (Kind::Memory, _) | (Kind::Redis, None) => LedgerStore::Memory,
     };
     let retain = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
     Ledger {
@@ -87,6 +99,7 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>) -> Ledger {
 enum Kind {
     Memory,
     File,
+    Redis,
     Off,
 }
 

@@ -182,7 +182,7 @@ pub(super) fn url(written: &Written<'_>) -> Result<UpstreamUrl, Problem> {
     }
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    let (host, port) = host_and_port(authority).ok_or_else(|| {
+    let (host, port) = host_and_port(authority, 80).ok_or_else(|| {
         written.problem("has no host, or one that cannot be connected to, or a wrong port", EXAMPLE)
     })?;
     // An absent path is the root; RFC 9112, 3.2.1.
@@ -197,7 +197,8 @@ pub(super) fn url(written: &Written<'_>) -> Result<UpstreamUrl, Problem> {
 
 const EXAMPLE: &str = "write it like \"http://127.0.0.1:3000/alipay/notify\"";
 
-fn host_and_port(authority: &str) -> Option<(&str, u16)> {
+/// The host and the port, which is `default` where none is written.
+pub(super) fn host_and_port(authority: &str, default: u16) -> Option<(&str, u16)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => {
             let (host, after) = bracketed.split_once(']')?;
@@ -211,7 +212,7 @@ fn host_and_port(authority: &str) -> Option<(&str, u16)> {
     };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let sound = authority.starts_with('[') || (!host.is_empty() && host.bytes().all(plain));
-    let port = port.map_or(Some(80), |port| {
+    let port = port.map_or(Some(default), |port| {
         port.parse::<u16>().ok().filter(|number| *number != 0 && port.bytes().all(|b| b.is_ascii_digit()))
     })?;
     sound.then_some((host, port))

@@ -8,6 +8,7 @@ use super::file::FileStore;
 use super::key::Key;
 use super::memory::Memory;
 use super::record::{Moment, Record};
+use super::redis::RedisStore;
 use crate::translate::Event;
 
 /// What a store knows of a notification that is about to be delivered.
@@ -18,10 +19,6 @@ pub(crate) enum Known {
     /// This became of it earlier.
     Record(Record),
     /// Another replica is delivering it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "of the stores that are there, none is shared by replicas")
-    )]
     Elsewhere,
 }
 
@@ -76,6 +73,8 @@ pub(crate) enum AnyStore {
     Memory(Memory),
     /// `file`.
     File(FileStore),
+    /// `redis`.
+    Redis(RedisStore),
     /// `file`, in a simulation.
     #[cfg(test)]
     Simulated(super::simulated::Simulated),
@@ -86,6 +85,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.begin(key, now, terms).await,
             Self::File(store) => store.begin(key, now, terms).await,
+            Self::Redis(store) => store.begin(key, now, terms).await,
             #[cfg(test)]
             Self::Simulated(store) => store.begin(key, now, terms).await,
         }
@@ -101,6 +101,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.end(key, record, event, terms).await,
             Self::File(store) => store.end(key, record, event, terms).await,
+            Self::Redis(store) => store.end(key, record, event, terms).await,
             #[cfg(test)]
             Self::Simulated(store) => store.end(key, record, event, terms).await,
         }
@@ -110,6 +111,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.sweep(now, terms),
             Self::File(store) => store.sweep(now, terms),
+            Self::Redis(store) => store.sweep(now, terms),
             #[cfg(test)]
             Self::Simulated(store) => store.sweep(now, terms),
         }

@@ -322,6 +322,101 @@ fn a_ledger_in_a_file_needs_a_file_in_a_folder_that_is_there() {
     assert!(said.contains("2:9  ledger.store  is \"file\", and ledger.path is missing"), "{said}");
 }
 
+/// The Redis of a configuration.
+fn redis_of(config: Config) -> RedisUrl {
+    if let LedgerStore::Redis(url) = config.ledger.store { url } else { panic!("it is no Redis") }
+}
+
+/// The Redis of a configuration with this `ledger.url`.
+fn redis(url: &str) -> RedisUrl {
+    redis_of(sound(&format!("[ledger]\nstore = \"redis\"\nurl = \"{url}\"")))
+}
+
+#[test]
+fn the_url_of_a_redis_says_where_it_is_and_who_one_is_to_it() {
+    for (url, address, has_tls, user, password, database) in [
+        ("redis://127.0.0.1", "127.0.0.1:6379", false, None, None, 0),
+        ("redis://127.0.0.1:6380/", "127.0.0.1:6380", false, None, None, 0),
+        ("REDISS://Redis.example/15", "Redis.example:6379", true, None, None, 15),
+        ("rediss://[::1]:7000/2", "[::1]:7000", true, None, None, 2),
+        ("redis://:swordfish@redis", "redis:6379", false, None, Some("swordfish"), 0),
+        ("redis://me:sword:fish@redis/1", "redis:6379", false, Some("me"), Some("sword:fish"), 1),
+        (
+            "redis://m%40e:a@b%2Fc%23%3f%25%e6%94%af@redis",
+            "redis:6379",
+            false,
+            Some("m@e"),
+            Some("a@b/c#?%支"),
+            0,
+        ),
+    ] {
+        let parsed = redis(url);
+        let credentials = (parsed.user.as_deref(), parsed.password.as_deref());
+        assert_eq!(
+            (parsed.address().as_str(), parsed.has_tls, parsed.database),
+            (address, has_tls, database)
+        );
+        assert_eq!(credentials, (user, password));
+        let shown = format!("{parsed:?}");
+        assert!(shown.contains(address) && !shown.contains("sword") && !shown.contains("me"), "{shown}");
+    }
+}
+
+#[test]
+fn a_url_that_leads_to_no_redis_is_refused_and_not_repeated() {
+    for (url, what) in [
+        ("", "is no address of a Redis"),
+        ("hunter2", "is no address of a Redis"),
+        ("hunter2@redis:6379", "is no address of a Redis"),
+        ("http://:hunter2@redis", "does not begin with redis://"),
+        ("unix:///run/hunter2.sock", "does not begin with redis://"),
+        ("redis-sentinel://hunter2", "does not begin with redis://"),
+        ("redis://", "has no host"),
+        ("redis:///0", "has no host"),
+        ("redis://:hunter2@", "has no host"),
+        ("redis://:hunter2@:6379", "has no host"),
+        ("redis://:hunter2@redis:0", "has no host"),
+        ("redis://:hunter2@redis:x", "has no host"),
+        ("redis://:hunter2@re dis", "has no host"),
+        ("redis://hunter2@redis", "has no password before the @"),
+        ("redis://hunter2:@redis", "has no password before the @"),
+        ("redis://@redis", "has no password before the @"),
+        ("redis://:hunter/2@redis:6379/0", "a character that ends it"),
+        ("redis://:hunter?2@redis", "a character that ends it"),
+        ("redis://:hunter#2@redis", "a character that ends it"),
+        ("redis://:hunter%2@redis", "has a % in its user name or password"),
+        ("redis://:hunter2%@redis", "has a % in its user name or password"),
+        ("redis://:hunter2%ff@redis", "has a % in its user name or password"),
+        ("redis://redis/hunter2", "ends with something other than the number"),
+        ("redis://redis/+1", "ends with something other than the number"),
+        ("redis://redis/0/1", "ends with something other than the number"),
+        ("redis://redis/4294967296", "ends with something other than the number"),
+        ("redis://redis/0?protocol=hunter2", "has a query or a fragment"),
+        ("rediss://redis/#insecure", "has a query or a fragment"),
+    ] {
+        let said = errors(&format!("[ledger]\nstore = \"redis\"\nurl = \"{url}\""));
+        assert!(said.contains("3:7  ledger.url  ") && said.contains(what), "{url}: {said}");
+        assert!(!said.contains("hunter"), "{said}");
+    }
+}
+
+#[test]
+fn a_ledger_in_a_redis_needs_its_url_with_the_password_from_the_environment() {
+    let said = errors("[ledger]\nstore = \"redis\"\n");
+    assert!(said.contains("2:9  ledger.store  is \"redis\", and ledger.url is missing"), "{said}");
+    // All errors at once: this one beside another.
+    let said = errors("[ledger]\nstore = \"redis\"\nurl = \"redis://\"\nretain = \"x\"\n");
+    assert!(said.contains("ledger.url") && said.contains("ledger.retain"), "{said}");
+    let text = "[ledger]\nstore = \"redis\"\nurl = \"redis://me:${PASSWORD}@redis\"\n";
+    let load = |password: &str| {
+        let env = |name: &str| (name == "PASSWORD").then(|| password.to_owned());
+        Config::parse(Path::new("sidecar.toml"), text.as_bytes(), env)
+    };
+    assert_eq!(redis_of(load("swordfish").unwrap()).password.as_deref(), Some("swordfish"));
+    let said = load("sword/fish").unwrap_err().to_string();
+    assert!(said.contains("percent-encode the password") && !said.contains("fish"), "{said}");
+}
+
 #[test]
 fn the_store_has_time_that_the_delivery_leaves_of_the_senders_patience() {
     let terms = |timeout: &str| sound(&format!("[upstream]\ntimeout = \"{timeout}\"")).terms();

@@ -12,6 +12,7 @@ use crate::rules::{DRAIN, problems};
 use crate::tools::{TOOLS, attempt, kustomize, object, path, template, validate};
 
 const EXAMPLE: &str = "k8s/example";
+const REDIS: &str = "k8s/redis";
 const PLAIN: &str = "k8s/plain";
 const VALUES: &str = "k8s/chart/ci/example-values.yaml";
 
@@ -36,7 +37,7 @@ fn sorted(mut objects: Vec<Value>) -> Vec<Value> {
 
 #[test]
 fn the_oldest_and_the_newest_kubectl_make_the_same_of_every_kustomization() {
-    for folder in [EXAMPLE, PLAIN, "k8s/injection", "tests/kubernetes/any"] {
+    for folder in [EXAMPLE, REDIS, PLAIN, "k8s/injection", "tests/kubernetes/any"] {
         let [oldest, newest] = TOOLS.map(|version| sorted(kustomize(version, folder)));
         assert_eq!(oldest, newest, "{folder}");
     }
@@ -44,7 +45,7 @@ fn the_oldest_and_the_newest_kubectl_make_the_same_of_every_kustomization() {
 
 #[test]
 fn every_object_fits_the_strict_schema_of_every_version() {
-    for objects in [kustomize("1.37", EXAMPLE), chart("1.37")] {
+    for objects in [kustomize("1.37", EXAMPLE), kustomize("1.37", REDIS), chart("1.37")] {
         assert_eq!(validate(&objects, &VERSIONS), [""; 0]);
     }
     assert_eq!(validate(&kustomize("1.37", "k8s/injection"), &["1.36", "1.37"]), [""; 0]);
@@ -61,7 +62,7 @@ fn the_schemas_notice_a_key_that_they_do_not_know() {
 
 #[test]
 fn every_object_keeps_the_rules_that_no_schema_knows() {
-    for objects in [kustomize("1.37", EXAMPLE), chart("1.37")] {
+    for objects in [kustomize("1.37", EXAMPLE), kustomize("1.37", REDIS), chart("1.37")] {
         assert_eq!(problems(&objects), [""; 0]);
     }
 }
@@ -103,6 +104,34 @@ fn the_component_fits_any_deployment() {
     assert!(names(&pod["volumes"]).contains(&"files"), "what was there stays");
     let ports = &object(&objects, "Service", "any")["spec"]["ports"];
     assert_eq!((&ports[0]["targetPort"], &ports[1]["targetPort"]), (&json!(18080), &json!(8081)));
+}
+
+#[test]
+fn the_shared_ledger_adds_redis_and_a_replica_and_changes_nothing_else() {
+    let (alone, shared) = (kustomize("1.37", EXAMPLE), kustomize("1.37", REDIS));
+    let kept: Vec<&Value> = shared
+        .iter()
+        .filter(|object| object["metadata"]["name"] != "ledger" && object["kind"] != "ConfigMap")
+        .collect();
+    assert_eq!(kept.len(), alone.len() - 1);
+    for object in kept {
+        let mut object = object.clone();
+        if object["kind"] == "Deployment" {
+            assert_eq!(object["spec"]["replicas"], 2);
+            object["spec"]["replicas"] = json!(1);
+        }
+        assert!(alone.contains(&object), "{object}");
+    }
+    assert!(pod(&shared, "ledger").get("initContainers").is_none(), "Redis gets no sidecar");
+    // The configuration differs in where the ledger is, and names the Redis that is there.
+    let text = |objects: &[Value]| {
+        let map = object(objects, "ConfigMap", "alipay-sidecar");
+        map["data"]["sidecar.toml"].as_str().unwrap().to_owned()
+    };
+    let before = "store = \"file\"\npath = \"/var/lib/alipay-sidecar/ledger.redb\"";
+    let after = "store = \"redis\"\nurl = \"redis://ledger:6379/0\"";
+    assert_eq!(text(&shared), text(&alone).replace(before, after));
+    assert_eq!(object(&shared, "Service", "ledger")["spec"]["ports"][0]["port"], 6379);
 }
 
 #[test]
@@ -216,7 +245,8 @@ fn parsed(text: &str, folder: &Path) -> Result<Config, ConfigErrors> {
 fn every_configuration_is_sound_and_listens_where_the_manifests_say() {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(path("k8s/example/keys/alipay.pem"), folder.path().join("alipay.pem")).unwrap();
-    for objects in [kustomize("1.37", EXAMPLE), kustomize("1.37", PLAIN), chart("1.37")] {
+    let made = [EXAMPLE, REDIS, PLAIN].map(|folder| kustomize("1.37", folder));
+    for objects in made.into_iter().chain([chart("1.37")]) {
         let text = object(&objects, "ConfigMap", "alipay-sidecar")["data"]["sidecar.toml"].as_str().unwrap();
         let config = parsed(text, folder.path()).unwrap_or_else(|errors| panic!("{text}\n{errors}"));
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);

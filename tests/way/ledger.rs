@@ -12,7 +12,7 @@ fn request(notification: &Notification) -> String {
 }
 
 /// Sends `notification` over a connection of its own, without waiting for the answer.
-fn sent(way: &Way, notification: &Notification) -> Client {
+pub(crate) fn sent(way: &Way, notification: &Notification) -> Client {
     let mut client = way.connect();
     client.send(request(notification));
     client
@@ -20,7 +20,7 @@ fn sent(way: &Way, notification: &Notification) -> Client {
 
 /// Waits until the counter or gauge `name` has this value.
 #[track_caller]
-fn becomes(way: &Way, name: &str, value: u64) {
+pub(crate) fn becomes(way: &Way, name: &str, value: u64) {
     let wanted = format!("alipay_sidecar_{name} {value}");
     let has_it = (0..1_000_000).any(|_| way.metrics().lines().any(|line| line == wanted));
     assert!(has_it, "{wanted}:\n{}", way.metrics());

@@ -23,6 +23,7 @@ mod limits;
 mod passthrough;
 mod process;
 mod ready;
+mod redis;
 mod reload;
 mod shapes;
 mod spans;

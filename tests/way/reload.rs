@@ -260,6 +260,14 @@ fn the_ledger_outlives_a_reload_and_another_store_needs_a_restart() {
     assert_eq!(line["needs_restart"], "ledger.path");
     sidecar.post(&genuine()).is(200, "success");
     assert!(!sidecar.running.folder().join("other.redb").exists());
+    drop(sidecar);
+    // Nobody is there, and nobody need be.
+    let redis =
+        |credentials: &str| format!("store = \"redis\"\nurl = \"redis://{credentials}127.0.0.1:1/0\"");
+    let mut sidecar = Changing::start(&[("ledger", &redis(""))]);
+    let line = sidecar.apply(&[("ledger", &redis(":hunter2@"))]);
+    assert_eq!(line["needs_restart"], "ledger.url");
+    assert!(!line.to_string().contains("hunter2"), "{line}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub(crate) mod alipay;
 pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod process;
+pub(crate) mod redis;
 pub(crate) mod upstream;
 
 use std::fmt::Write as _;
