@@ -69,7 +69,10 @@ fn whatever_fails_no_invariant_does() {
         faults.add(&these);
     }
     println!("{ran} seeds in {:.1?}: {sum}\n{faults}; violations: 0", started.elapsed());
-    assert!(sum.successes > 0 && sum.again > 0 || ran < 10, "the faults are too few to prove anything: {sum}");
+    assert!(
+        sum.successes > 0 && sum.again > 0 || ran < 10,
+        "the faults are too few to prove anything: {sum}"
+    );
 }
 
 #[test]

@@ -53,7 +53,8 @@ impl FileStore {
         info!(event = "ledger_opened", records, "the ledger remembers what was before");
         let path = path.to_owned();
         let (mut store, mut writer) = Self::over(memory, disk, move || Disk::open(&path));
-        let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || while writer.turn() {})?;
+        let thread =
+            thread::Builder::new().name("ledger".to_owned()).spawn(move || while writer.turn() {})?;
         store.writer = Some(thread);
         Ok(store)
     }

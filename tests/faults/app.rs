@@ -102,8 +102,11 @@ impl App {
         let mut random = fastrand::Rng::with_seed(
             self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (u64::from(*times) << 48),
         );
-        let act =
-            if self.is_healed.load(Ordering::Relaxed) { Act::Accept } else { ACTS[random.usize(..ACTS.len())] };
+        let act = if self.is_healed.load(Ordering::Relaxed) {
+            Act::Accept
+        } else {
+            ACTS[random.usize(..ACTS.len())]
+        };
         *self.did.lock().unwrap().entry(act).or_default() += 1;
         act
     }
@@ -141,7 +144,9 @@ impl App {
                     return Ok(());
                 }
                 Act::Lie => {
-                    stream.write_all(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n\r\nOK").await?;
+                    stream
+                        .write_all(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n\r\nOK")
+                        .await?;
                 }
                 Act::Refuse => {
                     stream.write_all(b"HTTP/1.1 409 Conflict\r\ncontent-length: 0\r\n\r\n").await?;

@@ -263,6 +263,7 @@ impl Fate {
             self.stage.platter.fill(false);
         }
         if is_over {
+            self.stage.platter.power_stays();
             self.stage.app.heal();
             if now >= FAULTS + REST && !self.stage.is_healed.replace(true) {
                 self.stage.history.note(Event::Healed);

@@ -98,6 +98,12 @@ impl Platter {
         self.state().left = Some(left);
     }
 
+    /// The power does not go, unless it has gone.
+    pub(crate) fn power_stays(&self) {
+        let mut state = self.state();
+        state.left = state.left.filter(|left| *left == 0);
+    }
+
     /// Whether the power went as it was told to.
     pub(crate) fn is_off(&self) -> bool {
         self.state().left == Some(0)
