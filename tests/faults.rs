@@ -5,6 +5,10 @@
 //! what is not decided by it.
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "times and counts of a test do not overflow")]
+#![expect(
+    clippy::print_stdout,
+    reason = "figures and seeds are shown with --nocapture, or when a test fails"
+)]
 
 #[path = "faults/alipay.rs"]
 mod alipay;

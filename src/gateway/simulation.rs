@@ -5,6 +5,10 @@
 //! seed alone is run by `SIMULATION_SEED=7 cargo test --lib simulation`.
 
 #![expect(clippy::arithmetic_side_effects, reason = "times and counts of a test do not overflow")]
+#![expect(
+    clippy::print_stdout,
+    reason = "figures and seeds are shown with --nocapture, or when a test fails"
+)]
 
 #[path = "../../tests/faults/alipay.rs"]
 mod alipay;
@@ -63,6 +67,7 @@ fn whatever_fails_no_invariant_does() {
         sum.forwards += counts.forwards;
         sum.acceptances += counts.acceptances;
         sum.again += counts.again;
+        sum.forgotten += counts.forgotten;
         sum.successes += counts.successes;
         sum.fails += counts.fails;
         sum.unanswered += counts.unanswered;

@@ -1,6 +1,8 @@
 //! The ledger of the simulation: the store in a file, on a disk that loses what it was not told to keep; and the defects that a
 //! judge has to notice, put in around them.
 
+#![expect(clippy::arithmetic_side_effects, reason = "places on a disk of a test do not overflow")]
+
 mod platter;
 
 use std::io;

@@ -35,6 +35,8 @@ pub(crate) enum Act {
     Close,
 }
 
+/// How it accepts.
+const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 /// What it may do, as often as it is to be done.
 const ACTS: [Act; 14] = [
     Act::Accept,
@@ -122,7 +124,6 @@ impl App {
             let content = content_of(&body).expect("what comes is what somebody sent");
             self.history.note(Event::Forwarded { content, by });
             let accepted = || self.history.note(Event::Accepted { content });
-            const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
             match self.act(content) {
                 Act::Accept => {
                     accepted();

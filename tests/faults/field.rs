@@ -115,7 +115,7 @@ pub(crate) async fn run(seed: u64, size: Size, store: Store) -> (Vec<Event>, Fau
     let over = Arc::new(AtomicBool::new(false));
     let breaking = {
         // So that the last delivery of each notification comes when all is well.
-        let time = size.schedule - store.recovery() - RECOVERY * 2;
+        let time = size.schedule.saturating_sub(store.recovery() + RECOVERY * 2);
         let faults = Arc::clone(&faults);
         thread::spawn(move || {
             let done = breaker.run(time);

@@ -92,6 +92,8 @@ pub(crate) struct Counts {
     pub(crate) acceptances: usize,
     /// Forwards of what the app had said 2xx to before, and nobody had heard `success` for: at least once, not exactly once.
     pub(crate) again: usize,
+    /// Forwards of what `success` was heard for, before the store lost that.
+    pub(crate) forgotten: usize,
     pub(crate) successes: usize,
     pub(crate) fails: usize,
     pub(crate) unanswered: usize,
@@ -103,13 +105,14 @@ impl fmt::Display for Counts {
         write!(
             f,
             "{} requests of {} notifications and {} forgeries; {} forwarded, {} accepted, {} forwarded again before success was \
-             heard; answered {} success, {} fail, {} not at all; {} KiB at most",
+             heard, {} after the store had lost it; answered {} success, {} fail, {} not at all; {} KiB at most",
             self.posts,
             self.notifications,
             self.forgeries,
             self.forwards,
             self.acceptances,
             self.again,
+            self.forgotten,
             self.successes,
             self.fails,
             self.unanswered,
@@ -186,6 +189,8 @@ pub(crate) fn judge(history: &[Event], max_kib: u64) -> (Vec<Violation>, Counts)
                 }
                 if settled.contains(&content) {
                     violates(Invariant::NothingTwice);
+                } else if heard.contains(&content) {
+                    counts.forgotten += 1;
                 } else if accepted.contains(&content) {
                     counts.again += 1;
                 }
@@ -318,6 +323,7 @@ mod tests {
             forwards: 3,
             acceptances: 2,
             again: 1,
+            forgotten: 0,
             successes: 2,
             fails: 2,
             unanswered: 1,
@@ -372,7 +378,9 @@ mod tests {
         let again = [sent(2, A), forwarded(A)];
         assert_eq!(violated(&[&first[..], &again].concat()), [(Invariant::NothingTwice, 5)]);
         // A store that lost what it was told cannot know.
-        assert_eq!(violated(&[&first[..], &[Event::StoreLost], &again].concat()), []);
+        let lost = [&first[..], &[Event::StoreLost], &again].concat();
+        let (violations, counts) = judge(&lost, 1000);
+        assert_eq!((violations, counts.forgotten, counts.again), (vec![], 1, 0));
         // Nor of what was under way then.
         let under_way = [sent(1, A), forwarded(A), accepted(A), Event::StoreLost, answered(1, true)];
         assert_eq!(violated(&[&under_way[..], &again].concat()), []);
