@@ -54,7 +54,7 @@ ledger: ## what a million records of the ledger cost, in memory and in a file
 
 # The numbers may be given: make faults NOTIFICATIONS=5000 SCHEDULE_SECONDS=300, and FAULTS_SEED=7 for what chance decided before.
 faults: build packages ## replicas of the release binary killed, Redis stopped, connections cut, and a judge of what was seen
-	FAULTS_NOTIFICATIONS=$(or $(NOTIFICATIONS),3000) FAULTS_SCHEDULE_SECONDS=$(or $(SCHEDULE_SECONDS),120) \
+	FAULTS_NOTIFICATIONS=$(or $(NOTIFICATIONS),1000) FAULTS_SCHEDULE_SECONDS=$(or $(SCHEDULE_SECONDS),100) \
 		FAULTS_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
 		$(CARGO) test --locked --test faults -- --nocapture whatever
 
