@@ -49,7 +49,7 @@ flood: build ## the release binary under floods at full size, and the table of w
 		FLOOD_PERCENT=100 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
 		$(CARGO) test --locked --test flood -- --nocapture
 
-ledger: ## what a million records of the ledger cost, in memory and in a file
+ledger: packages ## what a million records of the ledger cost, in memory, in a file and in Redis
 	LEDGER_ENTRIES=1000000 $(CARGO) test --release --locked --lib ledger::tests::figures -- --nocapture --test-threads 1
 
 # The numbers may be given: make faults NOTIFICATIONS=5000 SCHEDULE_SECONDS=300, and FAULTS_SEED=7 for what chance decided before.

@@ -238,6 +238,7 @@ impl Config {
     pub fn terms(&self) -> Terms {
         Terms {
             retain: self.ledger.retain,
+            keep_failed: self.ledger.keep_failed,
             on_store_error: self.ledger.on_store_error,
             patience: self.upstream.timeout,
             store_patience: ledger::store_patience(self.upstream.timeout),

@@ -16,7 +16,6 @@ use std::time::{Duration, SystemTime};
 use hyper::StatusCode;
 use tokio::time::{Instant, timeout};
 
-use self::pool::Failure;
 pub use self::pool::Idle;
 use self::route::Targets;
 pub use self::slot::InFlight;
@@ -90,7 +89,7 @@ impl<O: Outside> Upstream<O> {
         let _slot =
             self.in_flight.enter(format::held(event, self.config.format), self.config.max_in_flight)?;
         let target = self.targets.of(event.msg_method());
-        let request = request::build(event, sighting, trace, target, &self.config, now)?;
+        let request = || request::build(event, sighting, trace, target, &self.config, now);
         let start = Instant::now();
         let outcome = timeout(self.config.timeout, target.pool.send(request, &mut exchange.resent)).await;
         exchange.time = start.elapsed();
@@ -99,8 +98,7 @@ impl<O: Outside> Upstream<O> {
                 exchange.status = Some(status);
                 self.judge(status)
             }
-            Ok(Err(Failure::Unreachable(cause))) => Err(Reason::UpstreamUnreachable.because(cause)),
-            Ok(Err(Failure::Broken(cause))) => Err(Reason::UpstreamBroken.because(cause)),
+            Ok(Err(rejection)) => Err(rejection),
             Err(_) => Err(Reason::UpstreamTimeout.into()),
         }
     }

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::confirm::confirm;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Idle, Upstream};
-use crate::diagnose::watch::Watch;
+use crate::diagnose::queue::DiagnosisQueue;
 use crate::ledger::Ledger;
 use crate::outside::{Machine, Outside};
 use crate::passthrough::Passthrough;
@@ -56,7 +56,7 @@ pub struct Lasting {
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// Where some of what is refused is diagnosed.
-    pub watch: Arc<Watch>,
+    pub diagnoses: Arc<DiagnosisQueue>,
 }
 
 /// The rooms of one worker, while one configuration is served by.
@@ -150,9 +150,13 @@ impl<O: Outside> Gateway<O> {
     fn diagnose(&self, rejection: Rejection, line: &Line) {
         let reason = rejection.reason();
         if let Some(evidence) = rejection.into_evidence()
-            && self.shared.lasting.watch.admits(reason, &evidence, Instant::now())
+            && self.shared.lasting.diagnoses.admits(reason, &evidence, Instant::now())
         {
-            self.shared.lasting.watch.take(line.patient(evidence, reason, Arc::clone(&self.shared.config)));
+            self.shared.lasting.diagnoses.take(line.refused(
+                evidence,
+                reason,
+                Arc::clone(&self.shared.config),
+            ));
         }
     }
 

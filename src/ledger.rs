@@ -10,27 +10,34 @@
 //! | in flight on another replica | `fail`: Alipay comes again |
 //! | accepted | `success`, and nothing is delivered |
 
+mod backlog;
 mod disk;
 pub mod figures;
 mod file;
 mod flights;
 mod index;
-mod key;
+pub(crate) mod kept;
+pub(crate) mod key;
 mod memory;
-mod record;
+pub(crate) mod record;
 mod redis;
+mod shelf;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod store;
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
 
+pub(crate) use self::disk::Condition;
 use self::figures::{Figures, Waiting};
 use self::file::FileStore;
 use self::flights::{Boarding, Flights, Landed};
+pub(crate) use self::kept::Stored;
+use self::kept::{Failure, Kept};
 use self::key::Key;
 use self::memory::Memory;
 pub use self::record::Sighting;
@@ -63,6 +70,8 @@ pub struct Accepted(());
 pub struct Terms {
     /// How long what became of a notification is remembered; `ledger.retain`.
     pub retain: Duration,
+    /// Whether the event of a delivery that failed is kept, to be delivered by hand; `ledger.keep_failed`.
+    pub keep_failed: bool,
     /// What becomes of a notification while the store cannot be asked or told; `ledger.on_store_error`.
     pub on_store_error: OnStoreError,
     /// How long a repeat waits for the delivery that runs; `upstream.timeout`.
@@ -71,6 +80,29 @@ pub struct Terms {
     pub store_patience: Duration,
     /// How many may wait at once for deliveries that run; `upstream.max_in_flight`.
     pub max_waiting: usize,
+}
+
+#[cfg(test)]
+impl Terms {
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            retain: Duration::from_hours(26),
+            keep_failed: false,
+            on_store_error: OnStoreError::Fail,
+            patience: Duration::from_secs(10),
+            store_patience: Duration::from_secs(10),
+            max_waiting: 2,
+        }
+    }
+}
+
+/// Who has an event delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Alipay, by its schedule.
+    Sender,
+    /// Somebody who replays what is kept. It knows what became of its notification, which may be forgotten elsewhere.
+    Hand(Record),
 }
 
 /// The ledger that was configured, shared by all workers.
@@ -83,11 +115,12 @@ impl Ledger {
     /// A file that cannot be used, because it is damaged, or another process has it open, is an error. A Redis that is out of
     /// reach is none: it may be back any time, and until then `ledger.on_store_error` holds.
     pub fn open(config: &config::Ledger, figures: Figures) -> io::Result<Self> {
-        let waiting = figures.waiting_of_store();
         let store = match &config.store {
-            config::LedgerStore::Memory => AnyStore::Memory(Memory::new(memory::CAPACITY, waiting)),
+            config::LedgerStore::Memory => {
+                AnyStore::Memory(Memory::new(memory::CAPACITY, figures.waiting_of_store()))
+            }
             config::LedgerStore::File(path) => {
-                AnyStore::File(FileStore::open(path, file::CAPACITY, waiting)?)
+                AnyStore::File(FileStore::open(path, file::CAPACITY, shelf::ROOM, &figures)?)
             }
             config::LedgerStore::Redis(url) => {
                 AnyStore::Redis(RedisStore::new(url.clone(), figures.clone())?)
@@ -118,12 +151,64 @@ impl Ledger {
         }
     }
 
+    /// The notifications whose events are kept, those first that were first seen.
+    pub(crate) async fn kept(&self, terms: &Terms) -> Result<Vec<Key>, Rejection> {
+        match &self.0 {
+            Some(book) => book.asked(terms, book.store.kept()).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What is kept of these events, but for their bodies. Those that are kept no longer are missing.
+    pub(crate) async fn entries(&self, keys: Vec<Key>, terms: &Terms) -> Result<Vec<Kept>, Rejection> {
+        match &self.0 {
+            Some(book) => book.asked(terms, book.store.entries(keys)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether one of these notifications was accepted, as far as is remembered.
+    pub(crate) async fn is_any_accepted(
+        &self,
+        keys: &[Key],
+        now: SystemTime,
+        terms: &Terms,
+    ) -> Result<bool, Rejection> {
+        match &self.0 {
+            Some(book) => book.asked(terms, book.store.is_any_accepted(keys, Moment::of(now), terms)).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Delivers the event that is kept under `key` once more, as [`Ledger::once`] does; nothing where none is kept.
+    pub(crate) async fn again<D>(
+        &self,
+        key: Key,
+        terms: Terms,
+        now: SystemTime,
+        sighting: &mut Option<Sighting>,
+        deliver: D,
+    ) -> Result<Option<Outcome>, Rejection>
+    where
+        D: AsyncFnOnce(&Event, Option<Sighting>) -> Result<Delivery, Rejection>,
+    {
+        match &self.0 {
+            Some(book) => book.again(key, terms, Moment::of(now), sighting, deliver).await,
+            None => Ok(None),
+        }
+    }
+
     /// Forgets what need not be known any more at `now`.
     pub fn sweep(&self, now: SystemTime, terms: Terms) {
         if let Some(book) = &self.0 {
             book.store.sweep(Moment::of(now), &terms);
         }
     }
+}
+
+/// Says of the file of a ledger what can be said without changing it. What makes it unusable is an error.
+pub(crate) fn examine(path: &Path) -> Result<Condition, String> {
+    disk::examine(path).map_err(|problem| problem.to_string())
 }
 
 /// A ledger that is kept in a store.
@@ -156,11 +241,8 @@ impl<S: Store> Book<S> {
         let key = Key::of(event.app_id(), event.notify_id());
         match self.flights.board(key, terms.max_waiting) {
             Boarding::First(flight) => {
-                let outcome = self.first(key, &event, &terms, now, sighting, deliver).await;
-                flight.land(match &outcome {
-                    Ok(_) => Landed::Accepted,
-                    Err(rejection) => Landed::Failed(rejection.reason(), sighting.map(Sighting::shared)),
-                });
+                let outcome = self.first(key, &event, (&terms, now, By::Sender), sighting, deliver).await;
+                flight.land(Landed::of(&outcome, *sighting));
                 outcome
             }
             Boarding::Repeat(waiter) => {
@@ -179,13 +261,48 @@ impl<S: Store> Book<S> {
         }
     }
 
+    /// Delivers what is kept under `key`, unless it was accepted meanwhile. Nothing where nothing is kept.
+    async fn again<D>(
+        &self,
+        key: Key,
+        terms: Terms,
+        now: Moment,
+        sighting: &mut Option<Sighting>,
+        deliver: D,
+    ) -> Result<Option<Outcome>, Rejection>
+    where
+        D: AsyncFnOnce(&Event, Option<Sighting>) -> Result<Delivery, Rejection>,
+    {
+        match self.flights.board(key, terms.max_waiting) {
+            Boarding::First(flight) => {
+                let Some(stored) = self.asked(&terms, self.store.stored(key)).await? else {
+                    return Ok(None);
+                };
+                let by = By::Hand(stored.kept.record());
+                let outcome = match Event::restored(stored) {
+                    Some(event) => self.first(key, &event, (&terms, now, by), sighting, deliver).await,
+                    None => Err(Reason::Internal.because("what was kept is damaged")),
+                };
+                flight.land(Landed::of(&outcome, *sighting));
+                outcome.map(Some)
+            }
+            Boarding::Repeat(waiter) => match timeout(terms.patience, waiter.landed()).await {
+                Ok(Landed::Accepted) => Ok(Some(Outcome::Repeated(Accepted(())))),
+                Ok(Landed::Failed(reason, _)) => {
+                    Err(reason.because("that is what the delivery came to which it waited for"))
+                }
+                Err(_) => Err(Reason::InFlight.into()),
+            },
+            Boarding::Full => Err(Reason::TooManyInFlight.because("as many wait for deliveries in flight")),
+        }
+    }
+
     /// The way of the only delivery of `event` that runs here.
     async fn first<D>(
         &self,
         key: Key,
         event: &Event,
-        terms: &Terms,
-        now: Moment,
+        (terms, now, by): (&Terms, Moment, By),
         sighting: &mut Option<Sighting>,
         deliver: D,
     ) -> Result<Outcome, Rejection>
@@ -193,7 +310,10 @@ impl<S: Store> Book<S> {
         D: AsyncFnOnce(&Event, Option<Sighting>) -> Result<Delivery, Rejection>,
     {
         let before = match self.known(key, now, terms).await? {
-            Known::New => None,
+            Known::New => match by {
+                By::Sender => None,
+                By::Hand(record) => Some(record),
+            },
             Known::Record(record) if record.is_accepted => return Ok(Outcome::Repeated(Accepted(()))),
             Known::Record(record) => Some(record),
             Known::Elsewhere => return Err(Reason::InFlightElsewhere.into()),
@@ -208,8 +328,13 @@ impl<S: Store> Book<S> {
             }
             Err(rejection) => {
                 *sighting = Some(seen.failed());
+                // A delivery by hand is none of Alipay's, whose next one is due as before.
+                let is_by_hand = matches!(by, By::Hand(_));
+                let last_seen = before.filter(|_| is_by_hand).map_or(now, |before| before.last_seen);
+                let failure = Failure { event, reason: rejection.reason(), at: now };
+                let failure = (terms.keep_failed || is_by_hand).then_some(failure);
                 // What it failed for is what counts.
-                drop(self.tell(key, record, Some(event), terms).await);
+                drop(self.tell(key, Record { last_seen, ..record }, failure, terms).await);
                 Err(rejection)
             }
         }
@@ -236,10 +361,10 @@ impl<S: Store> Book<S> {
         &self,
         key: Key,
         record: Record,
-        event: Option<&Event>,
+        failure: Option<Failure<'_>>,
         terms: &Terms,
     ) -> Result<(), Rejection> {
-        match self.within(terms, self.store.end(key, record, event, terms)).await {
+        match self.within(terms, self.store.end(key, record, failure, terms)).await {
             Ok(()) => {
                 if record.is_accepted {
                     self.untold.remove(key);
@@ -256,6 +381,15 @@ impl<S: Store> Book<S> {
                 }
             }
         }
+    }
+
+    /// What the store says to a question that nothing can be done without.
+    async fn asked<T>(
+        &self,
+        terms: &Terms,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Rejection> {
+        self.within(terms, asked).await.map_err(|error| Reason::LedgerOutOfReach.because(error))
     }
 
     /// What the store says, if it says so in time. What goes wrong is counted.

@@ -26,4 +26,5 @@ pub mod schedule;
 pub mod outside;
 pub mod telemetry;
 pub mod reload;
+pub mod replay;
 pub mod tools;

@@ -9,10 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use alipay_sidecar::config::{Config, ConfigErrors};
 use alipay_sidecar::reload::{Origin, Reload, tell_all};
+use alipay_sidecar::replay::Ask;
 use alipay_sidecar::server::Server;
 use alipay_sidecar::telemetry::log;
 use alipay_sidecar::tools;
 use alipay_sidecar::tools::explain::Question;
+use alipay_sidecar::tools::pending::PendingError;
 use alipay_sidecar::tools::simulate::SimulateError;
 use alipay_sidecar::translate::catalogue::Catalogue;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -51,8 +53,8 @@ enum Command {
     /// Say of one captured notification what `run` would do with it, and prove why a signature does not hold.
     /// Prints all that was captured, which may hold personal data
     Explain {
-        /// A raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive; `-` or nothing is
-        /// standard input
+        /// A raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print
+        /// it, or an HTTP archive; `-` or nothing is standard input
         file: Option<PathBuf>,
         /// The configuration
         #[arg(long, short, default_value = "sidecar.toml")]
@@ -67,6 +69,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What the app never accepted, where `ledger.keep_failed` has it kept: list it, and send it again
+    #[command(subcommand)]
+    Pending(Pending),
     /// Write a throwaway key pair in every form that Alipay's console uses, and a content key
     Keygen {
         /// The folder to write to
@@ -120,6 +125,35 @@ enum Command {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Pending {
+    /// List what was never accepted: never its content
+    List {
+        /// The configuration; without it, sidecar.toml here, or else /etc/alipay-sidecar/sidecar.toml
+        #[arg(long, short)]
+        config: Option<PathBuf>,
+        /// Write JSON, an object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send again what was never accepted, exactly as it was; exit code 0 if all of it is accepted now, 1 if not
+    #[command(arg_required_else_help = true)]
+    Replay {
+        /// What to send again: a `notify_id`, or `APP_ID/NOTIFY_ID`
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        ids: Vec<String>,
+        /// Send all that is kept, the oldest first
+        #[arg(long)]
+        all: bool,
+        /// The configuration; without it, sidecar.toml here, or else /etc/alipay-sidecar/sidecar.toml
+        #[arg(long, short)]
+        config: Option<PathBuf>,
+        /// Write JSON, an object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SchemaFormat {
     /// JSON Schema of the draft 2020-12
@@ -132,6 +166,10 @@ enum SchemaFormat {
 const UNUSABLE: u8 = 2;
 /// The exit code of `explain` for what is not genuine.
 const NOT_VERIFIED: u8 = 1;
+/// The exit code of `simulate` where nobody reads its output any more: that of a command which SIGPIPE ends, in a shell.
+const READER_GONE: u8 = 141;
+/// The exit code of `pending replay` where not all of it was accepted.
+const NOT_ACCEPTED: u8 = 1;
 /// How long the end of the process waits for the reader of the log.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
@@ -146,6 +184,10 @@ fn main() -> ExitCode {
             app_public_key: app_public_key.as_deref(),
             json,
         }),
+        Command::Pending(Pending::List { config, json }) => pending(config, Ask::List, json),
+        Command::Pending(Pending::Replay { ids, all, config, json }) => {
+            pending(config, if all { Ask::ReplayAll } else { Ask::Replay(ids) }, json)
+        }
         Command::Keygen { dir } => keygen(&dir),
         Command::Schema { name, list, format, config } => {
             schema(name.as_deref(), list, format, config.as_deref())
@@ -239,6 +281,32 @@ fn explain(question: &Question<'_>) -> ExitCode {
     }
 }
 
+/// Where the images have their configuration, so that `kubectl exec` need not name it.
+const IN_IMAGE: &str = "/etc/alipay-sidecar/sidecar.toml";
+
+fn pending(config: Option<PathBuf>, ask: Ask, json: bool) -> ExitCode {
+    let path = config.unwrap_or_else(|| {
+        let here = PathBuf::from("sidecar.toml");
+        if here.exists() || !Path::new(IN_IMAGE).exists() { here } else { PathBuf::from(IN_IMAGE) }
+    });
+    let config = match Config::load(&path, environment) {
+        Ok(config) => config,
+        Err(errors) => return unusable(&errors),
+    };
+    match tools::pending::pending(&config, ask, json, now, &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NOT_ACCEPTED),
+        Err(PendingError::Unusable(what)) => complain(&what, UNUSABLE),
+        // Also where the reader has read enough: that all was accepted is not known.
+        Err(PendingError::Io(problem)) => complain(&problem, NOT_ACCEPTED),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the commands' time enters here")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 fn keygen(dir: &Path) -> ExitCode {
     match tools::keygen::keygen(dir) {
         Ok(files) => finish(files.iter().try_for_each(|file| writeln!(io::stdout(), "{file}"))),
@@ -293,7 +361,10 @@ fn simulate(options: &tools::simulate::Options) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(SimulateError::Unusable(what)) => complain(&what, UNUSABLE),
-        // Also where the reader has read enough: that everything was accepted is not known.
+        // Whoever read what it prints has read enough. It ends as what is ended by that: neither well nor ill.
+        Err(SimulateError::Io(problem)) if problem.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::from(READER_GONE)
+        }
         Err(SimulateError::Io(problem)) => complain(&problem, 1),
     }
 }

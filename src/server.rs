@@ -5,6 +5,7 @@
 
 mod admin;
 mod connection;
+mod control;
 mod crowd;
 pub mod drain;
 mod gate;
@@ -31,11 +32,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
+use self::control::Control;
 use self::crowd::Crowd;
 use self::drain::{Drain, Phase};
 use crate::config::{self, Config};
 use crate::deliver::Idle;
-use crate::diagnose::watch::Watch;
+use crate::diagnose::queue::DiagnosisQueue;
 use crate::gateway::{Gateway, Lasting, Shared};
 use crate::ledger::Ledger;
 use crate::rejection::Reason;
@@ -67,6 +69,8 @@ pub struct Server {
     /// Where the workers' spans go, if they go anywhere; the collector is the same until the end.
     spans: Option<Spans>,
     exporter: Option<Exporter>,
+    /// Where somebody on this machine asks for what was never accepted, if that is kept in a file.
+    control: Option<Control>,
     workers: usize,
 }
 
@@ -138,10 +142,11 @@ impl Server {
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let (server, admin) = (config.server.listen, config.admin.listen);
         let collector = config.telemetry.otlp_endpoint.clone();
-        let watch = Arc::new(Watch::start()?);
+        let diagnoses = Arc::new(DiagnosisQueue::start()?);
         let (spans, exporter) = collector.map(|url| spans::spans(url, &metrics)).unzip();
         let ledger = Arc::new(Ledger::open(&config.ledger, metrics.ledger())?);
-        let lasting = Lasting { idle: Idle::new(workers), ledger, metrics, watch };
+        let control = Control::of(&config.ledger.store);
+        let lasting = Lasting { idle: Idle::new(workers), ledger, metrics, diagnoses };
         let shared = reload::set_up(config, lasting)?;
         Ok(Self {
             public: bind("server.listen", server)?,
@@ -149,6 +154,7 @@ impl Server {
             workers,
             spans,
             exporter,
+            control,
             latest: Arc::new(ArcSwap::from_pointee(shared)),
         })
     }
@@ -185,7 +191,7 @@ impl Server {
             }
             // Less than the machine has processors where a cgroup or an affinity says so.
             info!(event = "workers", workers = self.workers, "one for each processor that may be used");
-            let (ended, mut endings) = mpsc::channel(self.workers);
+            let (ended, mut endings) = mpsc::channel(self.workers.saturating_add(1));
             let mut workers = Vec::new();
             for number in 0..self.workers {
                 let (listener, latest, phases) =
@@ -197,13 +203,21 @@ impl Server {
                 workers
                     .push(thread.spawn(move || work(listener, latest, number, among, spans, phases, ended))?);
             }
+            // What is replayed is in flight as well.
+            let replaying = usize::from(self.control.is_some());
+            if let Some(control) = self.control {
+                let ended = Ended(Some(ended.clone()));
+                let latest = Arc::clone(&self.latest);
+                tokio::task::spawn_local(control.serve(latest, phases.clone(), ended));
+            }
+            let left = self.workers.saturating_add(replaying);
             // From here on the workers alone can send spans, so that the last span is known to be the last.
             drop((self.public, ended, self.spans));
             let left = tokio::select! {
-                () = &mut shutdown => self.workers,
+                () = &mut shutdown => left,
                 _ = endings.recv() => {
                     error!(event = "worker_failed", "a worker ended: the process ends with it");
-                    self.workers.saturating_sub(1)
+                    left.saturating_sub(1)
                 }
             };
             let server = self.latest.load().config.server.clone();

@@ -21,7 +21,7 @@ use crate::ack::Outcome;
 use crate::config::Config;
 use crate::deliver::Exchange;
 use crate::deliver::trace::TraceContext;
-use crate::diagnose::watch::Patient;
+use crate::diagnose::queue::Refused;
 use crate::ledger::Sighting;
 use crate::receive::Received;
 use crate::rejection::{Answer, Evidence, Reason, Rejection, Severity};
@@ -73,7 +73,7 @@ impl Line {
     pub fn received(&mut self, received: &Received) {
         let claim = |name, grammar: fn(&[u8]) -> bool| {
             let value = received.form.get(name).filter(|value| grammar(value))?;
-            Some(String::from_utf8_lossy(value).into_owned())
+            str::from_utf8(value).ok().map(ToOwned::to_owned)
         };
         self.bytes = received.bytes;
         self.app_id = claim("app_id", is_app_id);
@@ -98,8 +98,8 @@ impl Line {
     }
 
     /// What is told to whoever diagnoses what was refused.
-    pub(crate) fn patient(&self, evidence: Evidence, reason: Reason, config: Arc<Config>) -> Patient {
-        Patient {
+    pub(crate) fn refused(&self, evidence: Evidence, reason: Reason, config: Arc<Config>) -> Refused {
+        Refused {
             evidence,
             reason,
             app_id: self.app_id.clone(),

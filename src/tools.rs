@@ -5,6 +5,7 @@ pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod keygen;
+pub mod pending;
 pub mod ready;
 pub mod schema;
 mod sender;

@@ -21,6 +21,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use self::catalogue::{Catalogue, ContentPlace, Naming};
 use self::charset::Charset;
@@ -31,6 +32,7 @@ use self::mini_apps::MiniApps;
 pub(crate) use self::typed::MAX_TIMESTAMP;
 pub use self::violation::{Breach, Violation};
 use self::violation::{Place, Violations};
+use crate::ledger::Stored;
 use crate::rejection::{Reason, Rejection};
 use crate::verify::kind::Kind;
 use crate::verify::{SignedForm, Verified};
@@ -161,6 +163,7 @@ impl Translator {
             msg_method: envelope.name.into_owned(),
             app_id: envelope.app.to_owned(),
             signed_form: verified.signed_form(),
+            is_known: message.is_some(),
             method_index: message.map(|(index, _)| index),
             schema,
             violations,
@@ -192,7 +195,8 @@ const BIZ_CONTENT: &[u8] = br#""biz_content":"#;
 const ENVELOPE_ROOM: usize = 512;
 
 /// What the catalogue says of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Schema {
     /// It is in the catalogue, and fits.
     Typed,
@@ -213,7 +217,8 @@ impl Schema {
     }
 }
 
-/// A genuine notification as the upstream gets it. Only [`Translator::translate`] makes one.
+/// A genuine notification as the upstream gets it. Only [`Translator::translate`] makes one. The ledger's own store may have
+/// kept it, and gives it back as it was.
 ///
 /// ```compile_fail,E0451
 /// # fn forged(event: alipay_sidecar::translate::Event) {
@@ -227,6 +232,7 @@ pub struct Event {
     msg_method: String,
     app_id: String,
     signed_form: SignedForm,
+    is_known: bool,
     method_index: Option<usize>,
     schema: Schema,
     violations: Violations,
@@ -236,6 +242,30 @@ pub struct Event {
 }
 
 impl Event {
+    /// The event that the ledger's store kept when its delivery failed. There is no other way to a [`Stored`] than that store,
+    /// and nothing gets into it but what [`Translator::translate`] made of something verified.
+    ///
+    /// Nothing where what was stored is no longer whole.
+    pub(crate) fn restored(stored: Stored) -> Option<Self> {
+        let Stored { kept, body, .. } = stored;
+        let (start, end) = kept.content;
+        body.get(start..end)?;
+        Some(Self {
+            sent_at: Timestamp::new(kept.sent_at.0, kept.sent_at.1).ok()?,
+            notify_id: kept.notify_id,
+            msg_method: kept.msg_method,
+            app_id: kept.app_id,
+            signed_form: kept.form,
+            is_known: kept.is_known,
+            // The catalogue may be another by now.
+            method_index: None,
+            schema: kept.schema,
+            violations: Violations::default(),
+            content: start..end,
+            body,
+        })
+    }
+
     /// What Alipay calls this notification, on each delivery of it.
     pub fn notify_id(&self) -> &str {
         &self.notify_id
@@ -259,6 +289,16 @@ impl Event {
     /// The place of its kind in [`Catalogue::methods`], if the catalogue knows it.
     pub fn method_index(&self) -> Option<usize> {
         self.method_index
+    }
+
+    /// Whether the catalogue knew its kind when it was made.
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// Where in [`Event::body`] its content stands.
+    pub(crate) fn content_range(&self) -> Range<usize> {
+        self.content.clone()
     }
 
     /// What the catalogue says of it.

@@ -17,6 +17,8 @@ mod signed_text;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 use self::envelope::Claims;
 use self::key::{Hash, PublicKey};
 use self::keyring::Keyring;
@@ -27,7 +29,8 @@ use crate::receive::form::Form;
 use crate::rejection::{Evidence, Reason, Rejection};
 
 /// The forms of the signed text. Both occur for message-service notifications, even with one key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SignedForm {
     /// Without `sign` and `sign_type`.
     V1,

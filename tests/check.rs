@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use alipay_sidecar::config::Config;
+use alipay_sidecar::server::Server;
 use alipay_sidecar::tools::check::check;
 use insta::assert_snapshot;
 
@@ -170,4 +172,34 @@ fn an_app_key_without_an_end_is_refused_at_once() {
     fs::write(&long, vec![b'A'; 64 * 1024 + 1]).unwrap();
     let (answer, said) = run(&everything(), long.to_str(), DECEMBER);
     assert!(!answer && said.contains("it is over 64 KiB"), "{said}");
+}
+
+#[test]
+fn the_file_of_the_ledger_is_looked_at_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, config) = (folder.path().join("ledger.redb"), folder.path().join("sidecar.toml"));
+    let more = "[admin]\nlisten = \"127.0.0.1:0\"\n[server]\nlisten = \"127.0.0.1:0\"\n";
+    fs::write(&config, format!("{more}[ledger]\nstore = \"file\"\npath = \"ledger.redb\"\n")).unwrap();
+    let check = || run(config.to_str().unwrap(), None, DECEMBER);
+    let (answer, said) = check();
+    assert!(answer && said.contains("ledger.path  there is no file yet"), "{said}");
+    assert!(!path.exists());
+    let server = Server::bind(Config::load(&config, |_| None).unwrap()).unwrap();
+    let (answer, said) = check();
+    assert!(answer && said.contains("ledger.path  a process has the file open"), "{said}");
+    drop(server);
+    let whole = fs::read(&path).unwrap();
+    let (answer, said) = check();
+    assert!(answer && said.contains("ledger.path  the file is sound"), "{said}");
+    assert_eq!(fs::read(&path).unwrap(), whole);
+    for (damage, what) in
+        [(&b""[..], "it is empty"), (&b"a text of somebody's\n".repeat(1000), "it is no ledger")]
+    {
+        fs::write(&path, damage).unwrap();
+        let (answer, said) = check();
+        assert!(!answer && said.contains("ledger.path  ") && said.contains(what), "{said}");
+        assert!(said.contains("ledger.redb cannot be used"), "{said}");
+        assert!(!said.contains("The configuration is sound."), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), damage);
+    }
 }

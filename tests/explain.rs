@@ -14,6 +14,8 @@ mod content;
 mod innocent;
 #[path = "explain/keys.rs"]
 mod keys;
+#[path = "explain/printed.rs"]
+mod printed;
 
 use std::fs;
 use std::io::Write;

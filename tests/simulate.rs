@@ -17,7 +17,8 @@ mod sidecar;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -239,6 +240,72 @@ fn an_interrupt_prints_the_summary_so_far() {
     let (code, rest) = running.end();
     assert_eq!(code, Some(1), "{rest}");
     assert!(rest.contains("2 notifications ended before Alipay would have"), "{rest}");
+}
+
+/// A receiver that accepts so many and then answers nothing more; each request beyond them is told.
+fn silent_after(accepted: usize) -> (Receiver, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (tell, told) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let app = Receiver::answering(move |nth, _| {
+        if nth >= accepted {
+            tell.send(()).ok();
+            // Until the test is over.
+            released.lock().unwrap().recv().ok();
+        }
+        (200, "success")
+    });
+    (app, told, release)
+}
+
+/// Interrupts a command that waits for an answer of that receiver, and returns exit code and what it printed.
+fn interrupted(mut command: Command, told: &mpsc::Receiver<()>) -> (Option<i32>, String) {
+    let child = command.stdout(Stdio::piped()).spawn().unwrap();
+    told.recv_timeout(Duration::from_mins(1)).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn an_interrupt_before_the_first_answer_is_told_as_that() {
+    let folder = Folder::new();
+    let (app, told, _release) = silent_after(0);
+    let (code, out) = interrupted(simulate(&folder, &app.url(), &[]), &told);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("No answer came until then.") && !out.contains("Answers:"), "{out}");
+}
+
+#[test]
+fn an_interrupt_of_the_attacks_is_told_as_that_and_as_nothing_else() {
+    let folder = Folder::new();
+    for (accepted, says) in [(0, "Interrupted before the first attack"), (6, "Interrupted: of the attacks")] {
+        let (app, told, _release) = silent_after(accepted);
+        let (code, out) = interrupted(simulate(&folder, &app.url(), &["--hostile"]), &told);
+        assert_eq!(code, Some(1));
+        assert!(out.contains(says), "{out}");
+        assert!(!out.contains("genuine was refused") && !out.contains("Nothing genuine"), "{out}");
+        let (app, told, _release) = silent_after(accepted);
+        let (_, out) = interrupted(simulate(&folder, &app.url(), &["--hostile", "--json"]), &told);
+        let found: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&found["interrupted"], &found["finished"]), (&true.into(), &false.into()), "{out}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_read_enough_ends_it_without_a_word() {
+    let folder = Folder::new();
+    let app = Receiver::answering(|_, _| (200, "fail"));
+    for arguments in [&["--speed", "100000"][..], &["--speed", "100000", "--json"], &["--hostile"]] {
+        let mut child = simulate(&folder, &app.url(), arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(141), &b""[..]), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ),
     ("verify", &["form", "allow_sha1", "max_age", "max_skew"]),
     ("translate", &["on_mismatch", "unknown_methods", "messages"]),
-    ("ledger", &["store", "path", "url", "retain", "on_store_error"]),
+    ("ledger", &["store", "path", "url", "retain", "keep_failed", "on_store_error"]),
     ("ack", &["failure_status"]),
     ("passthrough", &["enabled"]),
     ("log", &["level", "format"]),

@@ -15,6 +15,8 @@ pub struct Ledger {
     pub store: LedgerStore,
     /// For how long.
     pub retain: Duration,
+    /// Whether what failed is kept, so that it can be delivered once more by hand.
+    pub keep_failed: bool,
     /// What becomes of notifications while the store is out of reach.
     pub on_store_error: OnStoreError,
 }
@@ -86,10 +88,17 @@ pub(super) fn read(reader: &mut Reader<'_>, folder: &Folder<'_>) -> Ledger {
         // One without its URL was refused.
         (Kind::Memory, _) | (Kind::Redis, None) => LedgerStore::Memory,
     };
+    let keep_failed = section.boolean("keep_failed", false);
+    if keep_failed && !matches!(kind, Kind::File | Kind::Redis) {
+        let what = "needs a store that keeps what failed: not this one";
+        let remedy = "write store = \"file\" or \"redis\", and where that is, or keep_failed = false";
+        section.refuse("keep_failed", Problem::new(what, remedy));
+    }
     let retain = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
     Ledger {
         store,
         retain: section.text("retain", Duration::from_hours(26), value::duration(retain)),
+        keep_failed,
         on_store_error: section.text("on_store_error", OnStoreError::Fail, value::word(ON_STORE_ERROR)),
     }
 }

@@ -68,9 +68,7 @@ impl<'e> Attributes<'e> {
             // RFC 3339 in UTC, with milliseconds even where they are 0.
             time: format!("{:.3}", event.sent_at()),
             datacontenttype: "application/json",
-            dataschema: event
-                .method_index()
-                .map(|_| format!("urn:alipay:schema:{kind}#/properties/biz_content")),
+            dataschema: event.is_known().then(|| format!("urn:alipay:schema:{kind}#/properties/biz_content")),
         }
     }
 

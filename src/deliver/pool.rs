@@ -14,6 +14,7 @@ use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +29,7 @@ use self::counted::{Answer, Counted};
 pub use self::idle::Idle;
 use self::idle::{Connection, IdleTo};
 use crate::outside::Outside;
+use crate::rejection::{Reason, Rejection};
 
 /// The longest head of an answer.
 const MAX_HEAD: usize = 16 * 1024;
@@ -44,11 +46,20 @@ const SWEEP_TIME: Duration = Duration::from_secs(1);
 
 /// Why no status came back.
 #[derive(Debug)]
-pub(super) enum Failure {
+enum Failure {
     /// No connection could be made.
     Unreachable(Box<dyn Error + Send + Sync>),
     /// The connection broke, or what came over it was not an HTTP answer.
     Broken(Box<dyn Error + Send + Sync>),
+}
+
+impl From<Failure> for Rejection {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unreachable(cause) => Reason::UpstreamUnreachable.because(cause),
+            Failure::Broken(cause) => Reason::UpstreamBroken.because(cause),
+        }
+    }
 }
 
 /// The connections of one worker to one upstream.
@@ -83,24 +94,25 @@ impl<O: Outside> Pool<O> {
         }
     }
 
-    /// Sends `request` and returns the status of the answer, whose body is read and dropped on the side.
+    /// Sends what `build` makes and returns the status of the answer, whose body is read and dropped on the side.
     ///
     /// A reused connection may have been closed by the upstream a moment ago. If not a byte of an answer came over
-    /// it, the request is sent once more over a new one, and `resent` says so.
+    /// it, the request is made and sent once more over a new one, and `resent` says so.
     pub(super) async fn send(
         self: &Rc<Self>,
-        request: Request<Full<Bytes>>,
+        build: impl Fn() -> Result<Request<Full<Bytes>>, Rejection>,
         resent: &mut bool,
-    ) -> Result<StatusCode, Failure> {
+    ) -> Result<StatusCode, Rejection> {
         if let Some(connection) = self.reuse().await {
             let answer = Arc::clone(&connection.answer);
-            match self.send_over(connection, request.clone(), pending()).await {
+            match self.send_over(connection, build()?, pending()).await {
                 Err(_) if !answer.has_begun() => *resent = true,
-                outcome => return outcome,
+                outcome => return Ok(outcome?),
             }
         }
+        let request = build()?;
         let connection = self.connect().await?;
-        self.send_over(connection, request, sleep(PATIENCE)).await
+        Ok(self.send_over(connection, request, sleep(PATIENCE)).await?)
     }
 
     /// Sends `request` over `connection`. When `patience` ends before the answer, idle connections give way: an
@@ -124,15 +136,19 @@ impl<O: Outside> Pool<O> {
         let response = response.map_err(|error| Failure::Broken(Box::new(error)))?;
         connection.answer.has_come();
         let (head, body) = response.into_parts();
-        if body.is_end_stream() {
-            self.keep(connection);
-        } else {
-            let pool = Rc::clone(self);
-            tokio::task::spawn_local(async move {
-                if let Ok(true) = timeout(DRAIN_TIME, drain(body)).await {
-                    pool.keep(connection);
-                }
-            });
+        let mut rest = Rest { body, read: 0 };
+        // As a rule a short one came with its head.
+        match poll_fn(|context| Poll::Ready(Pin::new(&mut rest).poll(context))).await {
+            Poll::Ready(true) => self.keep(connection),
+            Poll::Ready(false) => {}
+            Poll::Pending => {
+                let pool = Rc::clone(self);
+                tokio::task::spawn_local(async move {
+                    if let Ok(true) = timeout(DRAIN_TIME, rest).await {
+                        pool.keep(connection);
+                    }
+                });
+            }
         }
         Ok(head.status)
     }
@@ -184,14 +200,27 @@ impl<O: Outside> Pool<O> {
 }
 
 /// Reads the rest of an answer, and says whether it came to its end within bounds.
-async fn drain(mut body: Incoming) -> bool {
-    let mut read: usize = 0;
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let Ok(frame) = frame else { return false };
-        read = read.saturating_add(frame.data_ref().map_or(0, Bytes::len));
-        if read > MAX_DRAIN {
-            return false;
+struct Rest {
+    body: Incoming,
+    read: usize,
+}
+
+impl Future for Rest {
+    type Output = bool;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        while !self.body.is_end_stream() {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => {
+                    self.read = self.read.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+                    if self.read > MAX_DRAIN {
+                        return Poll::Ready(false);
+                    }
+                }
+                Some(Err(_)) => return Poll::Ready(false),
+                None => break,
+            }
         }
+        Poll::Ready(true)
     }
-    true
 }

@@ -34,7 +34,7 @@ causes! {
     // The key.
     /// None of the keys that are there made this signature: the key is not Alipay's for this app, or the sender is not Alipay.
     NoKeyOpens => "no_key_opens",
-        "copy Alipay's public key (支付宝公钥) of this very app: 开放平台 → 应用 → 开发设置 → 接口加签方式 → 查看支付宝公钥; not your app's own (应用公钥), not that of another app, of RSA or of the sandbox";
+        "copy Alipay's public key (支付宝公钥) of this very app: 开放平台 → 应用 → 开发设置 → 接口加签方式 → 查看支付宝公钥; not your app's own (应用公钥), not that of another app, of RSA or of the sandbox; `check --app-public-key FILE` says whether it is your own";
     /// The key in the place of Alipay's is your app's own public key (应用公钥), which verifies nothing of Alipay's.
     AppKey => "app_key",
         "copy Alipay's public key (支付宝公钥) instead: 开放平台 → 应用 → 开发设置 → 接口加签方式 → 查看支付宝公钥";
@@ -73,7 +73,7 @@ causes! {
     RefusedOtherwise => "refused_otherwise",
         "see the reason for which `run` refuses it";
     // The way.
-    /// The body was not parsed as a form: all of it became one name.
+    /// The body was not parsed as a form: all of it became one name or one value.
     UnparsedBody => "unparsed_body",
         "read the body as application/x-www-form-urlencoded, also where the content type goes on with `; text/html; charset=UTF-8`";
     /// A value was percent-decoded once more than it was encoded.
@@ -82,6 +82,9 @@ causes! {
     /// A value is percent-encoded still: it was not decoded, or was encoded twice.
     NotDecoded => "not_decoded",
         "decode each value once, `+` as a space, before the signed text is made; hand on the raw body as it came";
+    /// A value that is percent-encoded in itself was decoded and encoded again in another style.
+    EncodingRewritten => "encoding_rewritten",
+        "hand on each value as it came: do not decode and encode again what is percent-encoded in it";
     /// A `+` became a space.
     PlusAsSpace => "plus_as_space",
         "send or store the raw body as it came: a `+` that is not written %2B is a space in a form";
@@ -150,6 +153,7 @@ impl Cause {
             Self::UnparsedBody
             | Self::DecodedTwice
             | Self::NotDecoded
+            | Self::EncodingRewritten
             | Self::PlusAsSpace
             | Self::HtmlEscaped
             | Self::BackslashEscaped
@@ -165,6 +169,35 @@ impl Cause {
             | Self::ReadAsGbk
             | Self::TextLost
             | Self::ContentChanged => true,
+        }
+    }
+}
+
+impl Cause {
+    /// The one thing that happened to a parameter if this and then `next` would have to be undone in it, where the two
+    /// are no two things: one takes back what the other does, or both are steps of the same.
+    pub(super) fn as_one_with(self, next: Self) -> Option<Self> {
+        let are = |one: Self, other: Self| (self, next) == (one, other) || (self, next) == (other, one);
+        if self == next {
+            Some(self)
+        } else if are(Self::NotDecoded, Self::DecodedTwice)
+            || are(Self::NotDecoded, Self::EncodingRewritten)
+            || are(Self::DecodedTwice, Self::EncodingRewritten)
+        {
+            Some(Self::EncodingRewritten)
+        } else if are(Self::Transcoded, Self::ReadAsGbk) {
+            Some(Self::Transcoded)
+        } else if self == Self::ExtraParameter && matches!(next, Self::MissingParameter | Self::EmptyDropped)
+        {
+            Some(Self::ParameterChanged)
+        } else if matches!(self, Self::MissingParameter | Self::EmptyDropped) {
+            // Nothing can have happened to what is not there.
+            Some(self)
+        } else if next == Self::ExtraParameter {
+            // Nor does it matter what happened to what does not belong there.
+            Some(next)
+        } else {
+            None
         }
     }
 }

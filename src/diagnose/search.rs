@@ -3,8 +3,10 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use super::Case;
 use super::cause::Cause;
 use super::parameters::{Parameters, Shape};
+use super::reading::Reading;
 use super::undo::{self, Depth, Hints};
 use crate::verify::key::Hash;
 
@@ -73,6 +75,38 @@ pub(super) struct Undone {
     /// Each step, with the parameters after it.
     pub(super) steps: Vec<(Cause, Parameters)>,
     pub(super) shape: Shape,
+}
+
+/// Tries all readings as they are, then with one thing undone, then with two.
+pub(super) fn search<'c>(
+    case: &'c Case<'_>,
+    spellings: &[Cause],
+    oracle: Oracle<'_>,
+    hints: Hints<'_>,
+    purse: &mut Purse,
+) -> Option<(&'c Reading, Undone)> {
+    let readings = &case.readings;
+    let as_it_is = |reading: &'c Reading, purse: &mut Purse| {
+        let shape = oracle.fits(&reading.parameters, purse)?;
+        Some((reading, Undone { steps: Vec::new(), shape }))
+    };
+    // Where `sign` has spaces and the body need not be decoded at all, one cause explains both.
+    let of_decoded = readings
+        .iter()
+        .filter(|reading| spellings == [Cause::PlusAsSpace] && reading.cause == Some(Cause::DecodedTwice))
+        .find_map(|reading| as_it_is(reading, purse));
+    of_decoded
+        .or_else(|| readings.iter().find_map(|reading| as_it_is(reading, purse)))
+        .or_else(|| {
+            readings
+                .iter()
+                .find_map(|reading| Some((reading, oracle.one(&reading.parameters, hints, purse)?)))
+        })
+        .or_else(|| {
+            readings
+                .iter()
+                .find_map(|reading| Some((reading, oracle.two(&reading.parameters, hints, purse)?)))
+        })
 }
 
 impl Oracle<'_> {

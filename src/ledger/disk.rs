@@ -5,14 +5,23 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{
+    Database, DatabaseError, Key as TableKey, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    ReadableTable, StorageError, TableDefinition, TableError, Value,
+};
 
+use super::kept::{Kept, Stored};
 use super::key::Key;
 use super::record::{Moment, Record};
 
 /// The records by their keys. A change of their form takes a new name.
 const RECORDS: TableDefinition<'_, &[u8; 16], Written> = TableDefinition::new("records-1");
+/// What is kept of events, as JSON, but for their bodies, so that listing them does not read those.
+const KEPT: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("kept-1");
+/// The bodies of the events that are kept.
+const BODIES: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("bodies-1");
 /// What redb may keep in memory: what is read after the start is little.
 const CACHE: usize = 4 * 1024 * 1024;
 /// Files shorter than this are not worth being made shorter.
@@ -27,12 +36,30 @@ type Written = (u32, u32, u8, bool);
 pub(super) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 /// A change of what is remembered.
-#[derive(Debug, Clone, Copy)]
 pub(super) enum Change {
     /// This record is remembered now.
     Put(Key, Record),
     /// Nothing is.
     Forget(Key),
+    /// An event is kept now: this of it, and its body.
+    Keep(Key, Vec<u8>, Bytes),
+    /// Nothing is.
+    Unkeep(Key),
+    /// Nothing is, to make room for another.
+    Evict(Key),
+}
+
+/// What can be said of a file without changing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// There is none yet.
+    Absent,
+    /// It is sound.
+    Sound,
+    /// It was not closed in order, and whoever opens it mends that first.
+    ToBeMended,
+    /// A process has it open.
+    InUse,
 }
 
 /// The file, opened, and locked for as long as this is there.
@@ -50,7 +77,7 @@ impl Disk {
             create(path)?;
         }
         if fs::metadata(path)?.len() == 0 {
-            return Err("it is empty, so what it held is lost: remove it to begin anew".into());
+            return Err(EMPTY.into());
         }
         let database = builder().open(path).map_err(explained)?;
         Ok(Self { database })
@@ -77,30 +104,132 @@ impl Disk {
         Ok(records)
     }
 
-    /// Makes the changes, all or none. When this returns, they are on the disk.
-    pub(super) fn write(&self, changes: impl Iterator<Item = Change>) -> Result<(), Problem> {
+    /// Everything that is kept, with the length that it has on the disk, in no order.
+    pub(super) fn kept(&self) -> Result<Vec<(Key, Kept, usize)>, Problem> {
+        let Some(table) = opened(&self.database.begin_read()?, KEPT)? else { return Ok(Vec::new()) };
+        let mut all = Vec::new();
+        for entry in table.iter()? {
+            let (key, written) = entry?;
+            let Some(kept) = Kept::decoded(written.value()) else { return Err(DAMAGED.into()) };
+            let length = written.value().len().saturating_add(kept.bytes);
+            all.push((Key::from_bytes(*key.value()), kept, length));
+        }
+        Ok(all)
+    }
+
+    /// What is kept under these keys; nothing for those under which nothing is.
+    pub(super) fn entries(&self, keys: &[Key]) -> Result<Vec<Kept>, Problem> {
+        let Some(table) = opened(&self.database.begin_read()?, KEPT)? else { return Ok(Vec::new()) };
+        let mut entries = Vec::with_capacity(keys.len());
+        for key in keys {
+            if let Some(written) = table.get(key.bytes())? {
+                entries.push(Kept::decoded(written.value()).ok_or(DAMAGED)?);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The event that is kept under `key`.
+    pub(super) fn stored(&self, key: Key) -> Result<Option<Stored>, Problem> {
+        let transaction = self.database.begin_read()?;
+        let (Some(kept), Some(bodies)) = (opened(&transaction, KEPT)?, opened(&transaction, BODIES)?) else {
+            return Ok(None);
+        };
+        let (Some(kept), Some(body)) = (kept.get(key.bytes())?, bodies.get(key.bytes())?) else {
+            return Ok(None);
+        };
+        let stored = Stored::read(key, kept.value(), Bytes::copy_from_slice(body.value()));
+        Ok(Some(stored.ok_or(DAMAGED)?))
+    }
+
+    /// Makes the changes, all or none. When this returns, they are on the disk. What had to make room is returned.
+    pub(super) fn write(&self, changes: impl Iterator<Item = Change>) -> Result<Vec<Kept>, Problem> {
         let transaction = self.database.begin_write()?;
         let mut table = transaction.open_table(RECORDS)?;
+        // Opened where they are needed: for many a ledger that is never.
+        let mut shelves = None;
+        let mut evicted = Vec::new();
         for change in changes {
             match change {
                 Change::Put(key, record) => drop(table.insert(key.bytes(), encoded(record))?),
                 Change::Forget(key) => drop(table.remove(key.bytes())?),
+                Change::Keep(..) | Change::Unkeep(_) | Change::Evict(_) => {
+                    let (kept, bodies) = match &mut shelves {
+                        Some(shelves) => shelves,
+                        none => none.insert((transaction.open_table(KEPT)?, transaction.open_table(BODIES)?)),
+                    };
+                    match change {
+                        Change::Keep(key, written, body) => {
+                            drop(kept.insert(key.bytes(), written.as_slice())?);
+                            drop(bodies.insert(key.bytes(), &*body)?);
+                        }
+                        Change::Unkeep(key) => {
+                            drop(kept.remove(key.bytes())?);
+                            drop(bodies.remove(key.bytes())?);
+                        }
+                        Change::Evict(key) => {
+                            let removed = kept.remove(key.bytes())?;
+                            evicted.extend(removed.and_then(|removed| Kept::decoded(removed.value())));
+                            drop(bodies.remove(key.bytes())?);
+                        }
+                        Change::Put(..) | Change::Forget(_) => {}
+                    }
+                }
             }
         }
-        drop(table);
+        drop((table, shelves));
         transaction.commit()?;
-        Ok(())
+        Ok(evicted)
     }
 
-    /// Makes its file, which is at `path`, shorter where it is much longer than `records` need.
-    pub(super) fn compact(&mut self, path: &Path, records: usize) -> Result<(), Problem> {
+    /// Makes its file, which is at `path`, shorter where it is much longer than `records` and what is kept in `bytes` need.
+    pub(super) fn compact(&mut self, path: &Path, records: usize, bytes: usize) -> Result<(), Problem> {
         let needed = u64::try_from(records)?.saturating_mul(LOOSE);
+        let needed = needed.saturating_add(u64::try_from(bytes)?.saturating_mul(2));
         if fs::metadata(path)?.len() > needed.max(SHORT) {
             self.database.compact()?;
         }
         Ok(())
     }
 }
+
+/// What is wrong with a file whose tables do not hold what they should.
+const DAMAGED: &str = "what is kept in it is damaged: restore it, or remove it and what it remembers with it";
+
+/// A table, where the file has it.
+fn opened<K: TableKey + 'static, V: Value + 'static>(
+    transaction: &ReadTransaction,
+    definition: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, Problem> {
+    match transaction.open_table(definition) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Looks at the file at `path` without changing it. What makes it unusable is an error.
+pub(super) fn examine(path: &Path) -> Result<Condition, Problem> {
+    if !path.try_exists()? {
+        return Ok(Condition::Absent);
+    }
+    if fs::metadata(path)?.len() == 0 {
+        return Err(EMPTY.into());
+    }
+    // What `run` needs beside reading.
+    drop(OpenOptions::new().write(true).open(path)?);
+    match builder().open_read_only(path) {
+        Ok(database) => {
+            drop(database.begin_read()?.open_table(RECORDS)?);
+            Ok(Condition::Sound)
+        }
+        Err(DatabaseError::DatabaseAlreadyOpen) => Ok(Condition::InUse),
+        Err(DatabaseError::RepairAborted) => Ok(Condition::ToBeMended),
+        Err(error) => Err(explained(error)),
+    }
+}
+
+const EMPTY: &str = "it is empty, so what it held is lost: remove it to begin anew";
 
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
@@ -142,7 +271,8 @@ fn create(path: &Path) -> Result<(), Problem> {
 /// What is wrong with a file, and what to do.
 fn explained(error: DatabaseError) -> Problem {
     if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
-        return "another process has it open: give each process a file of its own".into();
+        let what = "another process has it open: give each process a file of its own";
+        return io::Error::new(io::ErrorKind::ResourceBusy, what).into();
     }
     if let DatabaseError::Storage(StorageError::Io(error)) = &error
         && error.kind() == io::ErrorKind::InvalidData
@@ -257,7 +387,7 @@ mod tests {
         disk.write((10..300_000).map(|number| Change::Forget(key(number)))).unwrap();
         let length = || fs::metadata(&path).unwrap().len();
         assert!(length() > SHORT, "{}", length());
-        disk.compact(&path, 10).unwrap();
+        disk.compact(&path, 10, 0).unwrap();
         assert!(length() < SHORT, "{}", length());
         assert_eq!(disk.records().unwrap().len(), 10);
     }

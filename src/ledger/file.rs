@@ -6,19 +6,23 @@
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tracing::info;
 
 use super::Terms;
+use super::backlog::{Backlog, Place};
 use super::disk::{Change, Disk, Problem};
-use super::figures::Waiting;
+use super::figures::{Figures, Keeping, NO_ROOM, TOO_SLOW};
+use super::kept::{self, Failure, Kept, Stored};
 use super::key::Key;
 use super::memory::Memory;
 use super::record::{Moment, Record};
+use super::shelf::{Room, Shelf};
 use super::store::{Known, Store, StoreError};
-use crate::translate::Event;
 
 /// How many notifications are remembered: in memory and in the file 50 bytes for each.
 pub(super) const CAPACITY: usize = 1_000_000;
@@ -29,58 +33,85 @@ const QUEUE: usize = 8192;
 #[derive(Debug)]
 pub(crate) struct FileStore {
     memory: Memory,
+    shelf: Arc<Mutex<Shelf>>,
+    keeping: Keeping,
+    backlog: Backlog,
     /// Taken when the store is dropped, which ends the thread.
     queue: Option<SyncSender<Order>>,
     writer: Option<JoinHandle<()>>,
 }
 
-/// A change to be written, and who waits for it.
-#[derive(Debug)]
-pub(super) struct Order {
-    change: Change,
-    written: Option<oneshot::Sender<Result<(), String>>>,
+/// What comes of a question or of a change, and of the thread that had it to do.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, String>>;
+
+/// What the thread that has the file is to do.
+pub(super) enum Order {
+    /// Remember this, and tell who waits for it.
+    Write(Change, Option<Answer<()>>),
+    /// Remember what a delivery came to, if its record is to be remembered, and keep its event, if there is one.
+    End(Key, Option<Record>, Option<Box<Keep>>, Answer<()>),
+    /// Say what is kept of these.
+    Entries(Vec<Key>, Answer<Vec<Kept>>),
+    /// Give back what is kept of this one.
+    Stored(Key, Answer<Option<Box<Stored>>>),
+}
+
+/// An event that is to be kept. It has its place as long as it waits.
+pub(super) struct Keep {
+    kept: Kept,
+    body: Bytes,
+    _place: Place,
 }
 
 impl FileStore {
-    /// The store in the file at `path`, with all that it remembers, at most `capacity` records.
-    pub(super) fn open(path: &Path, capacity: usize, waiting: Waiting) -> io::Result<Self> {
-        let explained = |problem| {
-            io::Error::other(format!("ledger.path = \"{}\" cannot be used: {problem}", path.display()))
+    /// The store in the file at `path`, with all that it remembers, at most `capacity` records, and with what it keeps, which
+    /// is what there is `room` for.
+    pub(super) fn open(path: &Path, capacity: usize, room: Room, figures: &Figures) -> io::Result<Self> {
+        let explained = |problem: Problem| {
+            let kind = problem.downcast_ref::<io::Error>().map_or(io::ErrorKind::Other, io::Error::kind);
+            io::Error::new(kind, format!("ledger.path = \"{}\" cannot be used: {problem}", path.display()))
         };
-        let mut disk = Disk::open(path).map_err(explained)?;
-        let (memory, records) = recall(&disk, capacity, waiting).map_err(explained)?;
-        disk.compact(path, records).map_err(explained)?;
-        info!(event = "ledger_opened", records, "the ledger remembers what was before");
-        let path = path.to_owned();
-        let (mut store, mut writer) = Self::over(memory, disk, move || Disk::open(&path));
+        let place = path.to_owned();
+        let opened = Self::over(move || Disk::open(&place), capacity, room, figures).map_err(explained)?;
+        let (mut store, mut writer, records) = opened;
+        let pending = store.shelf().len();
+        writer.compact(path, records).map_err(explained)?;
+        info!(event = "ledger_opened", records, pending, "the ledger remembers what was before");
         let thread =
             thread::Builder::new().name("ledger".to_owned()).spawn(move || while writer.turn() {})?;
         store.writer = Some(thread);
         Ok(store)
     }
 
-    /// The store on the disk that `open` opens, and what writes for it; for tests, which have disks of their own.
-    #[cfg(test)]
-    pub(super) fn on<O>(open: O, capacity: usize, waiting: Waiting) -> Result<(Self, Writer<O>), Problem>
+    /// The store on the disk that `open` opens, now and after an error; what has the disk, which the caller sets to work; and how
+    /// many records there were.
+    pub(super) fn over<O>(
+        open: O,
+        capacity: usize,
+        room: Room,
+        figures: &Figures,
+    ) -> Result<(Self, Writer<O>, usize), Problem>
     where
         O: Fn() -> Result<Disk, Problem>,
     {
         let disk = open()?;
-        let (memory, _) = recall(&disk, capacity, waiting)?;
-        Ok(Self::over(memory, disk, open))
-    }
-
-    /// The store over `memory` and `disk`, and what writes for it, which the caller sets to work. After an error the disk is
-    /// what `open` makes of it.
-    fn over<O>(memory: Memory, disk: Disk, open: O) -> (Self, Writer<O>)
-    where
-        O: Fn() -> Result<Disk, Problem>,
-    {
+        let records = disk.records()?;
+        let memory = Memory::new(capacity, figures.waiting_of_store());
+        let surplus = memory.fill(&records);
+        disk.write(surplus.into_iter().map(Change::Forget))?;
+        let keeping = figures.keeping_of_store();
+        let mut shelf = Shelf::new(room);
+        fill(&mut shelf, &disk, &keeping)?;
+        let shelf = Arc::new(Mutex::new(shelf));
         let (queue, orders) = sync_channel(QUEUE);
-        (Self { memory, queue: Some(queue), writer: None }, Writer { disk: Some(disk), open, orders })
+        let writer =
+            Writer { disk: Some(disk), open, orders, shelf: Arc::clone(&shelf), keeping: keeping.clone() };
+        let backlog = Backlog::default();
+        let store = Self { memory, shelf, keeping, backlog, queue: Some(queue), writer: None };
+        Ok((store, writer, records.len()))
     }
 
-    /// Gives an order to the thread that writes; never waits.
+    /// Gives an order to the thread that has the file; never waits.
     fn order(&self, order: Order) -> Result<(), StoreError> {
         let Some(queue) = &self.queue else { return Err(StoreError::Broken("it is closed".into())) };
         queue.try_send(order).map_err(|error| match error {
@@ -89,42 +120,89 @@ impl FileStore {
         })
     }
 
-    /// Forgets on the disk what was forgotten here. What cannot be ordered is found to be over at the next start.
-    fn forget(&self, keys: impl IntoIterator<Item = Key>) {
-        for key in keys {
-            drop(self.order(Order { change: Change::Forget(key), written: None }));
+    /// Gives an order, and waits for what comes of it.
+    async fn ask<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        self.order(order(answer))?;
+        match outcome.await {
+            Ok(outcome) => outcome.map_err(|problem| StoreError::Broken(problem.into())),
+            Err(_) => Err(StoreError::Broken("what writes it has ended".into())),
         }
+    }
+
+    /// Orders changes that nobody waits for. What cannot be ordered is found out at the next start.
+    fn change(&self, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            drop(self.order(Order::Write(change, None)));
+        }
+    }
+
+    /// What is to be kept of a delivery that failed, unless too much of that waits for the disk already.
+    fn keep(&self, failure: Failure<'_>, record: Record) -> Option<Box<Keep>> {
+        let (kept, body) = (Kept::of(failure, record), failure.event.body().clone());
+        let Some(place) = self.backlog.enter(body.len()) else {
+            self.keeping.dropped(&kept, TOO_SLOW);
+            return None;
+        };
+        Some(Box::new(Keep { kept, body, _place: place }))
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        locked(&self.shelf)
     }
 }
 
 impl Store for FileStore {
     async fn begin(&self, key: Key, now: Moment, terms: &Terms) -> Result<Known, StoreError> {
-        self.memory.begin(key, now, terms).await
+        if let Some(record) = self.memory.get(key, now, terms) {
+            return Ok(Known::Record(record));
+        }
+        // What is kept is kept for longer than it is remembered, and so are its attempts.
+        let kept = self.shelf().record(key).filter(|record| !kept::is_over(record.first_seen, now, terms));
+        Ok(kept.map_or(Known::New, Known::Record))
     }
 
     async fn end(
         &self,
         key: Key,
         record: Record,
-        _event: Option<&Event>,
+        failure: Option<Failure<'_>>,
         terms: &Terms,
     ) -> Result<(), StoreError> {
-        let (written, outcome) = oneshot::channel();
-        self.order(Order { change: Change::Put(key, record), written: Some(written) })?;
-        match outcome.await {
-            Ok(Ok(())) => {
-                self.forget(self.memory.put(key, record, terms).into_iter().flatten());
-                Ok(())
-            }
-            Ok(Err(problem)) => Err(StoreError::Broken(problem.into())),
-            Err(_) => Err(StoreError::Broken("what writes it has ended".into())),
+        // What failed by hand, days later, is no longer waited for by anybody.
+        let is_over = failure.is_some_and(|failure| record.is_over(failure.at, terms.retain));
+        let remembered = Some(record).filter(|_| !is_over);
+        let keep = failure.and_then(|failure| self.keep(failure, record));
+        self.ask(|answer| Order::End(key, remembered, keep, answer)).await?;
+        if let Some(record) = remembered {
+            self.change(self.memory.put(key, record, terms).into_iter().flatten().map(Change::Forget));
         }
+        Ok(())
+    }
+
+    async fn kept(&self) -> Result<Vec<Key>, StoreError> {
+        Ok(self.shelf().keys())
+    }
+
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+        self.ask(|answer| Order::Entries(keys, answer)).await
+    }
+
+    async fn stored(&self, key: Key) -> Result<Option<Stored>, StoreError> {
+        let stored = self.ask(|answer| Order::Stored(key, answer)).await?;
+        Ok(stored.map(|stored| *stored))
+    }
+
+    async fn is_any_accepted(&self, keys: &[Key], now: Moment, terms: &Terms) -> Result<bool, StoreError> {
+        self.memory.is_any_accepted(keys, now, terms).await
     }
 
     fn sweep(&self, now: Moment, terms: &Terms) {
         while let Some(key) = self.memory.forget_over(now, terms) {
-            self.forget([key]);
+            self.change([Change::Forget(key)]);
         }
+        let over = self.shelf().over(now, terms);
+        self.change(over.into_iter().map(Change::Unkeep));
     }
 }
 
@@ -138,49 +216,137 @@ impl Drop for FileStore {
     }
 }
 
-/// What `disk` remembers, at most `capacity` records, of which it forgets the others; and how many it had.
-fn recall(disk: &Disk, capacity: usize, waiting: Waiting) -> Result<(Memory, usize), Problem> {
-    let records = disk.records()?;
-    let memory = Memory::new(capacity, waiting);
-    let surplus = memory.fill(&records);
-    disk.write(surplus.into_iter().map(Change::Forget))?;
-    Ok((memory, records.len()))
-}
-
-/// What writes to the disk.
+/// What has the file, on a thread of its own. What is kept is on the shelf and on the disk, and this alone changes either.
 pub(super) struct Writer<O> {
     disk: Option<Disk>,
     open: O,
     pub(super) orders: Receiver<Order>,
+    shelf: Arc<Mutex<Shelf>>,
+    keeping: Keeping,
 }
 
 impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
-    /// Waits for an order, and writes it and what has come meanwhile; says whether there may be more.
+    /// Waits for an order, and does it and what has come meanwhile; says whether there may be more.
     fn turn(&mut self) -> bool {
         let Ok(first) = self.orders.recv() else { return false };
-        self.write(first);
+        self.work(first);
         true
     }
 
-    /// Writes `first` and all that has come meanwhile, and tells those who wait.
-    ///
-    /// After an error the disk is closed and opened anew, since redb takes no more changes then.
-    pub(super) fn write(&mut self, first: Order) {
-        let batch: Vec<Order> = std::iter::once(first).chain(self.orders.try_iter().take(QUEUE)).collect();
-        let outcome = self.commit(&batch).map_err(|problem| problem.to_string());
-        for waiting in batch.into_iter().filter_map(|order| order.written) {
+    /// Makes the file shorter, where it is much longer than it need be.
+    fn compact(&mut self, path: &Path, records: usize) -> Result<(), Problem> {
+        let bytes = locked(&self.shelf).bytes();
+        self.disk.as_mut().map_or(Ok(()), |disk| disk.compact(path, records, bytes))
+    }
+
+    /// Does what `first` orders, and all that has come meanwhile.
+    pub(super) fn work(&mut self, first: Order) {
+        // Before the shelf is touched: it becomes what is on the disk.
+        let open = self.reopen().map_err(|problem| problem.to_string());
+        let batch = std::iter::once(first).chain(self.orders.try_iter().take(QUEUE));
+        let (mut changes, mut waiting, mut questions) = (Vec::new(), Vec::new(), Vec::new());
+        for order in batch {
+            match order {
+                Order::Write(change, answer) => {
+                    if let Change::Unkeep(key) = change {
+                        locked(&self.shelf).remove(key);
+                    }
+                    changes.push(change);
+                    waiting.extend(answer);
+                }
+                Order::End(key, record, keep, answer) => {
+                    changes.extend(record.map(|record| Change::Put(key, record)));
+                    let is_accepted = record.is_some_and(|record| record.is_accepted);
+                    if is_accepted && locked(&self.shelf).remove(key) {
+                        changes.push(Change::Unkeep(key));
+                    }
+                    if let Some(keep) = keep {
+                        changes.extend(self.keep(key, &keep));
+                    }
+                    waiting.push(answer);
+                }
+                Order::Entries(..) | Order::Stored(..) => questions.push(order),
+            }
+        }
+        let outcome = open.and_then(|()| self.write(changes).map_err(|problem| problem.to_string()));
+        self.keeping.set(locked(&self.shelf).len());
+        for answer in waiting {
             // Who does not wait any more need not know.
-            drop(waiting.send(outcome.clone()));
+            drop(answer.send(outcome.clone()));
+        }
+        for question in questions {
+            self.answer(question);
         }
     }
 
-    fn commit(&mut self, batch: &[Order]) -> Result<(), Problem> {
-        let disk = match self.disk.take() {
-            Some(disk) => disk,
-            None => (self.open)()?,
-        };
-        disk.write(batch.iter().map(|order| order.change))?;
-        self.disk = Some(disk);
+    /// Opens the file anew, where it was closed after an error. What could not be written is on the shelf no longer.
+    fn reopen(&mut self) -> Result<(), Problem> {
+        if self.disk.is_none() {
+            let disk = (self.open)()?;
+            let mut all = locked(&self.shelf);
+            all.clear();
+            fill(&mut all, &disk, &self.keeping)?;
+            drop(all);
+            self.disk = Some(disk);
+        }
         Ok(())
     }
+
+    /// Puts an event on the shelf. What has to be written then: it, and that what has to make room is not there any more.
+    fn keep(&self, key: Key, keep: &Keep) -> Vec<Change> {
+        // It is made of texts and numbers, so it can be written.
+        let Ok(written) = keep.kept.encoded() else { return Vec::new() };
+        let length = written.len().saturating_add(keep.body.len());
+        let surplus = locked(&self.shelf).put(key, keep.kept.record(), length);
+        let kept = Change::Keep(key, written, keep.body.clone());
+        std::iter::once(kept).chain(surplus.into_iter().map(Change::Evict)).collect()
+    }
+
+    /// Writes all changes, or none, and tells of what had to make room.
+    ///
+    /// After an error the file is closed, since redb takes no more changes then.
+    fn write(&mut self, changes: Vec<Change>) -> Result<(), Problem> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let open = self.disk.take().ok_or("it is closed")?;
+        let evicted = open.write(changes.into_iter())?;
+        self.disk = Some(open);
+        for kept in evicted {
+            self.keeping.dropped(&kept, NO_ROOM);
+        }
+        Ok(())
+    }
+
+    fn answer(&self, question: Order) {
+        match question {
+            Order::Entries(keys, answer) => drop(answer.send(self.read(|disk| disk.entries(&keys)))),
+            Order::Stored(key, answer) => {
+                drop(answer.send(self.read(|disk| Ok(disk.stored(key)?.map(Box::new)))));
+            }
+            Order::Write(..) | Order::End(..) => {}
+        }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Disk) -> Result<T, Problem>) -> Result<T, String> {
+        let open = self.disk.as_ref().ok_or("it is closed")?;
+        read(open).map_err(|problem| problem.to_string())
+    }
+}
+
+/// Puts on the shelf what is on the disk; what there is no room for is kept no longer.
+fn fill(shelf: &mut Shelf, disk: &Disk, keeping: &Keeping) -> Result<(), Problem> {
+    let mut surplus = Vec::new();
+    for (key, kept, length) in disk.kept()? {
+        surplus.extend(shelf.put(key, kept.record(), length));
+    }
+    keeping.set(shelf.len());
+    if !surplus.is_empty() {
+        drop(disk.write(surplus.into_iter().map(Change::Unkeep))?);
+    }
+    Ok(())
+}
+
+fn locked(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }

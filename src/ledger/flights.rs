@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 
 use super::Sighting;
 use super::key::Key;
-use crate::rejection::Reason;
+use crate::ack::Outcome;
+use crate::rejection::{Reason, Rejection};
 
 /// What a delivery came to, as those hear of it that wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,16 @@ pub(super) enum Landed {
     Accepted,
     /// It failed, for this reason.
     Failed(Reason, Option<Sighting>),
+}
+
+impl Landed {
+    /// What those hear who wait for a delivery that came to `outcome`.
+    pub(super) fn of(outcome: &Result<Outcome, Rejection>, sighting: Option<Sighting>) -> Self {
+        match outcome {
+            Ok(_) => Self::Accepted,
+            Err(rejection) => Self::Failed(rejection.reason(), sighting.map(Sighting::shared)),
+        }
+    }
 }
 
 /// The deliveries in flight, of all workers. There is a gate only where somebody waits.

@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Terms;
 use super::figures::Waiting;
 use super::index::Index;
+use super::kept::{Failure, Kept, Stored};
 use super::key::Key;
 use super::record::{Moment, Record};
 use super::store::{Known, Store, StoreError};
-use crate::translate::Event;
 
 /// How many notifications are remembered: at 36 bytes each, and with the tables for them some 10 MB in all. With 26 h for each, that
 /// is two a second.
@@ -77,11 +77,28 @@ impl Store for Memory {
         &self,
         key: Key,
         record: Record,
-        _event: Option<&Event>,
+        _failure: Option<Failure<'_>>,
         terms: &Terms,
     ) -> Result<(), StoreError> {
         self.put(key, record, terms);
         Ok(())
+    }
+
+    // What would be lost with the process is not kept for Monday; the configuration refuses to ask for it.
+    async fn kept(&self) -> Result<Vec<Key>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn entries(&self, _keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn stored(&self, _key: Key) -> Result<Option<Stored>, StoreError> {
+        Ok(None)
+    }
+
+    async fn is_any_accepted(&self, keys: &[Key], now: Moment, terms: &Terms) -> Result<bool, StoreError> {
+        Ok(keys.iter().any(|key| self.get(*key, now, terms).is_some_and(|record| record.is_accepted)))
     }
 
     fn sweep(&self, now: Moment, terms: &Terms) {

@@ -14,6 +14,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::Value;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -21,17 +22,31 @@ use tokio::time::timeout;
 use self::line::Lines;
 use self::script::Script;
 use super::Terms;
-use super::figures::Figures;
+use super::backlog::{Backlog, Place};
+use super::figures::{Figures, NO_ROOM, TOO_SLOW};
+use super::kept::{self, Failure, Kept, Stored};
 use super::key::Key;
 use super::record::{Moment, Record};
+use super::shelf::{ROOM, Room};
 use super::store::{Known, Store, StoreError};
 use crate::config::RedisUrl;
-use crate::translate::Event;
 
 /// What all our keys begin with.
 const PREFIX: &str = "alipay-sidecar:";
 /// The set of all that waits for a retry, by when it does no more.
 const WAITING: &str = "alipay-sidecar:waiting";
+/// The names of all events that are kept, by when they were first seen.
+const PENDING: &str = "alipay-sidecar:pending";
+/// What is known of them, by name.
+const KEPT: &str = "alipay-sidecar:pending:kept";
+/// Their bodies, by name.
+const BODIES: &str = "alipay-sidecar:pending:bodies";
+/// How many bytes they have.
+const BYTES: &str = "alipay-sidecar:pending:bytes";
+/// How many records are asked for in one go.
+const SOME: usize = 256;
+/// How long a question of `pending` may wait for a connection, twice over.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A store in a Redis.
 #[derive(Debug)]
@@ -40,6 +55,12 @@ pub(crate) struct RedisStore {
     begin: Script,
     end: Script,
     sweep: Arc<Script>,
+    kept: Script,
+    entries: Script,
+    stored: Script,
+    accepted: Script,
+    backlog: Backlog,
+    room: Room,
     /// What the tokens of this process begin with, and those of no other.
     process: String,
     figures: Figures,
@@ -55,6 +76,12 @@ impl RedisStore {
             begin: Script::new(include_str!("redis/begin.lua")),
             end: Script::new(include_str!("redis/end.lua")),
             sweep: Arc::new(Script::new(include_str!("redis/sweep.lua"))),
+            kept: Script::new(include_str!("redis/kept.lua")),
+            entries: Script::new(include_str!("redis/entries.lua")),
+            stored: Script::new(include_str!("redis/stored.lua")),
+            accepted: Script::new(include_str!("redis/accepted.lua")),
+            backlog: Backlog::default(),
+            room: ROOM,
             process: format!("{:032x}:", u128::from_be_bytes(random)),
             figures,
         })
@@ -64,6 +91,32 @@ impl RedisStore {
     fn token(&self, begun: Moment) -> String {
         format!("{}{}", self.process, begun.0)
     }
+}
+
+impl RedisStore {
+    /// What is to be kept of a delivery that failed, unless too much of that is on its way already.
+    fn keep<'e>(&self, failure: Failure<'e>, record: Record) -> Option<Keep<'e>> {
+        let (kept, body) = (Kept::of(failure, record), failure.event.body());
+        let Some(place) = self.backlog.enter(body.len()) else {
+            self.figures.keeping_of_store().dropped(&kept, TOO_SLOW);
+            return None;
+        };
+        // It is JSON, so it is text.
+        let written = String::from_utf8(kept.encoded().ok()?).ok()?;
+        Some(Keep { kept: written, body: std::str::from_utf8(body).ok()?, _place: place })
+    }
+
+    /// What Redis answers to a question of `pending`. Who asks has a deadline.
+    async fn asked(&self, script: &Script, keys: &[&str], arguments: &[&str]) -> Result<Value, StoreError> {
+        self.lines.here().ask(script, keys, arguments, GRACE).await.map_err(StoreError::Broken)
+    }
+}
+
+/// An event that is to be kept. It has its place as long as it is on its way.
+struct Keep<'e> {
+    kept: String,
+    body: &'e str,
+    _place: Place,
 }
 
 impl Store for RedisStore {
@@ -91,22 +144,71 @@ impl Store for RedisStore {
         &self,
         key: Key,
         record: Record,
-        _event: Option<&Event>,
+        failure: Option<Failure<'_>>,
         terms: &Terms,
     ) -> Result<(), StoreError> {
         let names = Names::of(key);
         let written = text::encoded(&record);
-        // It is written about when it was last seen. Whole seconds are counted, so there is one more.
-        let age = record.since().until(record.last_seen);
+        let now = failure.map_or(record.last_seen, |failure| failure.at);
+        // Whole seconds are counted, so there is one more.
+        let age = record.since().until(now);
         let retained = terms.retain.saturating_sub(age).saturating_add(Duration::from_secs(1));
-        let until = record.next().map(|_| record.first_seen.after(terms.retain).0.to_string());
-        let (token, retained) = (self.token(record.last_seen), milliseconds(retained));
-        let keys = [names.record.as_str(), &names.lease, WAITING];
+        let is_waiting = record.next().is_some() && !record.is_over(now, terms.retain);
+        let until = is_waiting.then(|| record.first_seen.after(terms.retain).0.to_string());
+        let (token, retained) = (self.token(now), milliseconds(retained));
+        let keep = failure.and_then(|failure| self.keep(failure, record));
+        let (kept, body) = keep.as_ref().map_or(("", ""), |keep| (keep.kept.as_str(), keep.body));
+        let first_seen = record.first_seen.0.to_string();
+        let (entries, bytes) = (self.room.entries.to_string(), self.room.bytes.to_string());
+        let lifetime = milliseconds(kept::lifetime(terms));
+        let keys = [names.record.as_str(), &names.lease, WAITING, PENDING, KEPT, BODIES, BYTES];
         let until = until.unwrap_or_default();
-        let arguments = [token.as_str(), &written, &retained, text::ACCEPTED, &names.member, &until];
+        let of_record = [token.as_str(), &written, &retained, text::ACCEPTED, &names.member, &until];
+        let of_event = [kept, body, &first_seen, &entries, &bytes, &lifetime];
+        let arguments: Vec<&str> = of_record.into_iter().chain(of_event).collect();
         let told = self.lines.here().ask(&self.end, &keys, &arguments, terms.store_patience);
         count(&self.figures, &told.await.map_err(StoreError::Broken)?);
         Ok(())
+    }
+
+    async fn kept(&self) -> Result<Vec<Key>, StoreError> {
+        let answer = self.asked(&self.kept, &[PENDING], &[]).await?;
+        let names = parts(&answer).iter().filter_map(|part| match part {
+            Value::BulkString(name) => Names::key(name),
+            _ => None,
+        });
+        Ok(names.collect())
+    }
+
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+        let members: Vec<String> = keys.into_iter().map(|key| Names::of(key).member).collect();
+        let members: Vec<&str> = members.iter().map(String::as_str).collect();
+        if members.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = self.asked(&self.entries, &[KEPT], &members).await?;
+        let entries = parts(&answer).iter().filter_map(|part| match part {
+            Value::BulkString(written) => Some(Kept::decoded(written).ok_or_else(damaged)),
+            _ => None,
+        });
+        entries.collect()
+    }
+
+    async fn stored(&self, key: Key) -> Result<Option<Stored>, StoreError> {
+        let answer = self.asked(&self.stored, &[KEPT, BODIES], &[&Names::of(key).member]).await?;
+        let [Value::BulkString(kept), Value::BulkString(body)] = parts(&answer) else { return Ok(None) };
+        Stored::read(key, kept, Bytes::copy_from_slice(body)).map(Some).ok_or_else(damaged)
+    }
+
+    async fn is_any_accepted(&self, keys: &[Key], _now: Moment, _terms: &Terms) -> Result<bool, StoreError> {
+        for some in keys.chunks(SOME) {
+            let records: Vec<String> = some.iter().map(|key| Names::of(*key).record).collect();
+            let records: Vec<&str> = records.iter().map(String::as_str).collect();
+            if self.asked(&self.accepted, &records, &[text::ACCEPTED]).await? == Value::Int(1) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Also finds out whether Redis is there, when nothing else asks for it.
@@ -114,9 +216,12 @@ impl Store for RedisStore {
         let Ok(runtime) = Handle::try_current() else { return };
         let (line, script, figures) = (self.lines.here(), Arc::clone(&self.sweep), self.figures.clone());
         let patience = terms.store_patience;
+        let lifetime = u32::try_from(kept::lifetime(terms).as_secs()).unwrap_or(u32::MAX);
+        let over = now.0.saturating_sub(lifetime).to_string();
         drop(runtime.spawn(async move {
             let now = now.0.to_string();
-            match timeout(patience, line.ask(&script, &[WAITING], &[&now], patience)).await {
+            let keys = [WAITING, PENDING, KEPT, BODIES, BYTES];
+            match timeout(patience, line.ask(&script, &keys, &[&now, &over], patience)).await {
                 Ok(Ok(waiting)) => {
                     count(&figures, &waiting);
                     figures.succeeded();
@@ -128,11 +233,31 @@ impl Store for RedisStore {
     }
 }
 
-/// Takes over how many wait for a retry, which is what a script answered.
-fn count(figures: &Figures, waiting: &Value) {
-    if let Value::Int(waiting) = waiting {
-        figures.waiting_of_store().set(usize::try_from(*waiting).unwrap_or_default());
+/// Takes over how many wait for a retry and how many are kept, which is what a script answered, and tells of those that had to
+/// make room.
+fn count(figures: &Figures, answer: &Value) {
+    let [Value::Int(waiting), Value::Int(pending), dropped @ ..] = parts(answer) else { return };
+    figures.waiting_of_store().set(usize::try_from(*waiting).unwrap_or_default());
+    let keeping = figures.keeping_of_store();
+    keeping.set(usize::try_from(*pending).unwrap_or_default());
+    for part in dropped {
+        if let Value::BulkString(written) = part
+            && let Some(kept) = Kept::decoded(written)
+        {
+            keeping.dropped(&kept, NO_ROOM);
+        }
     }
+}
+
+/// The parts of an answer that has some.
+fn parts(answer: &Value) -> &[Value] {
+    if let Value::Array(parts) = answer { parts } else { &[] }
+}
+
+fn damaged() -> StoreError {
+    StoreError::Broken(
+        "what is kept in it is not of this version, or is damaged: remove it, or update the sidecar".into(),
+    )
 }
 
 /// The names of one notification in Redis.
@@ -141,11 +266,17 @@ struct Names {
     record: String,
     /// The key of the lease.
     lease: String,
-    /// Its name among those that wait.
+    /// Its name among those that wait, and among those that are kept.
     member: String,
 }
 
 impl Names {
+    /// The notification that is called so among those that are kept.
+    fn key(member: &[u8]) -> Option<Key> {
+        let number = u128::from_str_radix(std::str::from_utf8(member).ok()?, 16).ok()?;
+        Some(Key::from_bytes(number.to_be_bytes()))
+    }
+
     fn of(key: Key) -> Self {
         let member = format!("{:032x}", u128::from_be_bytes(*key.bytes()));
         let record = format!("{PREFIX}{member}");
@@ -163,4 +294,4 @@ fn milliseconds(duration: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

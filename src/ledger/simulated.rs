@@ -16,14 +16,13 @@ use tokio::time::sleep;
 use super::disk::{Disk, Problem};
 use super::figures::Figures;
 use super::file::{FileStore, Writer};
+use super::kept::{Failure, Kept, Stored};
 use super::key::Key;
 use super::memory::Memory;
 use super::record::{Moment, Record};
 use super::store::{AnyStore, Known, Store, StoreError};
-use super::{Book, Ledger, Terms, memory};
+use super::{Book, Ledger, Terms, memory, shelf};
 pub(crate) use platter::Platter;
-
-use crate::translate::Event;
 
 /// What is wrong with a sidecar that is there to be caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +67,8 @@ pub(crate) fn ledger(
         let platter = platter.clone();
         move || Disk::on(platter.inserted())
     };
-    let (store, writer) =
-        FileStore::on(open, memory::CAPACITY, figures.waiting_of_store()).map_err(io::Error::other)?;
+    let opened = FileStore::over(open, memory::CAPACITY, shelf::ROOM, &figures);
+    let (store, writer, _) = opened.map_err(io::Error::other)?;
     let store = match defect {
         Some(Defect::NoLedger) => None,
         Some(Defect::MemoryOnly) => {
@@ -86,7 +85,7 @@ async fn write<O: Fn() -> Result<Disk, Problem>>(mut writer: Writer<O>, mut mill
         match writer.orders.try_recv() {
             Ok(first) => {
                 sleep(Duration::from_millis(millis())).await;
-                writer.write(first);
+                writer.work(first);
             }
             Err(TryRecvError::Empty) => sleep(TURN).await,
             Err(TryRecvError::Disconnected) => return,
@@ -113,7 +112,7 @@ impl Store for Simulated {
         &self,
         key: Key,
         record: Record,
-        event: Option<&Event>,
+        failure: Option<Failure<'_>>,
         terms: &Terms,
     ) -> Result<(), StoreError> {
         match self.defect {
@@ -124,8 +123,24 @@ impl Store for Simulated {
             }
             // Else the failure would undo it.
             Some(Defect::RecordedBeforeTheForward) if !record.is_accepted => Ok(()),
-            _ => self.file.end(key, record, event, terms).await,
+            _ => self.file.end(key, record, failure, terms).await,
         }
+    }
+
+    async fn kept(&self) -> Result<Vec<Key>, StoreError> {
+        self.file.kept().await
+    }
+
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+        self.file.entries(keys).await
+    }
+
+    async fn stored(&self, key: Key) -> Result<Option<Stored>, StoreError> {
+        self.file.stored(key).await
+    }
+
+    async fn is_any_accepted(&self, keys: &[Key], now: Moment, terms: &Terms) -> Result<bool, StoreError> {
+        self.file.is_any_accepted(keys, now, terms).await
     }
 
     fn sweep(&self, now: Moment, terms: &Terms) {

@@ -5,11 +5,11 @@ use std::fmt;
 
 use super::Terms;
 use super::file::FileStore;
+use super::kept::{Failure, Kept, Stored};
 use super::key::Key;
 use super::memory::Memory;
 use super::record::{Moment, Record};
 use super::redis::RedisStore;
-use crate::translate::Event;
 
 /// What a store knows of a notification that is about to be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,14 +53,27 @@ pub(crate) trait Store {
 
     /// Remembers what a delivery came to. When this returns, the record is as safe as the store can make it.
     ///
-    /// An `event` is there if it failed and is to be kept for another try.
+    /// A `failure` is there if it failed and its event is to be kept for another try by hand; with an acceptance, what was kept
+    /// is kept no longer.
     async fn end(
         &self,
         key: Key,
         record: Record,
-        event: Option<&Event>,
+        failure: Option<Failure<'_>>,
         terms: &Terms,
     ) -> Result<(), StoreError>;
+
+    /// The notifications whose events are kept, those first that were first seen.
+    async fn kept(&self) -> Result<Vec<Key>, StoreError>;
+
+    /// What is kept of these events, but for their bodies. Those that are kept no longer are missing.
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError>;
+
+    /// The event that is kept under `key`.
+    async fn stored(&self, key: Key) -> Result<Option<Stored>, StoreError>;
+
+    /// Whether one of these notifications was accepted, as far as is remembered at `now`. Nothing is begun by asking.
+    async fn is_any_accepted(&self, keys: &[Key], now: Moment, terms: &Terms) -> Result<bool, StoreError>;
 
     /// Forgets what need not be known any more. Called now and then.
     fn sweep(&self, now: Moment, terms: &Terms);
@@ -95,15 +108,55 @@ impl Store for AnyStore {
         &self,
         key: Key,
         record: Record,
-        event: Option<&Event>,
+        failure: Option<Failure<'_>>,
         terms: &Terms,
     ) -> Result<(), StoreError> {
         match self {
-            Self::Memory(store) => store.end(key, record, event, terms).await,
-            Self::File(store) => store.end(key, record, event, terms).await,
-            Self::Redis(store) => store.end(key, record, event, terms).await,
+            Self::Memory(store) => store.end(key, record, failure, terms).await,
+            Self::File(store) => store.end(key, record, failure, terms).await,
+            Self::Redis(store) => store.end(key, record, failure, terms).await,
             #[cfg(test)]
-            Self::Simulated(store) => store.end(key, record, event, terms).await,
+            Self::Simulated(store) => store.end(key, record, failure, terms).await,
+        }
+    }
+
+    async fn kept(&self) -> Result<Vec<Key>, StoreError> {
+        match self {
+            Self::Memory(store) => store.kept().await,
+            Self::File(store) => store.kept().await,
+            Self::Redis(store) => store.kept().await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.kept().await,
+        }
+    }
+
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+        match self {
+            Self::Memory(store) => store.entries(keys).await,
+            Self::File(store) => store.entries(keys).await,
+            Self::Redis(store) => store.entries(keys).await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.entries(keys).await,
+        }
+    }
+
+    async fn stored(&self, key: Key) -> Result<Option<Stored>, StoreError> {
+        match self {
+            Self::Memory(store) => store.stored(key).await,
+            Self::File(store) => store.stored(key).await,
+            Self::Redis(store) => store.stored(key).await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.stored(key).await,
+        }
+    }
+
+    async fn is_any_accepted(&self, keys: &[Key], now: Moment, terms: &Terms) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(store) => store.is_any_accepted(keys, now, terms).await,
+            Self::File(store) => store.is_any_accepted(keys, now, terms).await,
+            Self::Redis(store) => store.is_any_accepted(keys, now, terms).await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.is_any_accepted(keys, now, terms).await,
         }
     }
 

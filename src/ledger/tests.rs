@@ -2,6 +2,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "times and counts of a test do not overflow")]
 
 mod figures;
+mod keeping;
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
@@ -53,11 +54,27 @@ impl Store for Rc<Moody> {
         &self,
         key: Key,
         record: Record,
-        event: Option<&Event>,
+        failure: Option<Failure<'_>>,
         terms: &Terms,
     ) -> Result<(), StoreError> {
         mood(self.told.get()).await?;
-        self.memory.end(key, record, event, terms).await
+        self.memory.end(key, record, failure, terms).await
+    }
+
+    async fn kept(&self) -> Result<Vec<Key>, StoreError> {
+        self.memory.kept().await
+    }
+
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+        self.memory.entries(keys).await
+    }
+
+    async fn stored(&self, key: Key) -> Result<Option<Stored>, StoreError> {
+        self.memory.stored(key).await
+    }
+
+    async fn is_any_accepted(&self, keys: &[Key], now: Moment, terms: &Terms) -> Result<bool, StoreError> {
+        self.memory.is_any_accepted(keys, now, terms).await
     }
 
     fn sweep(&self, now: Moment, terms: &Terms) {
@@ -82,13 +99,7 @@ impl Stage {
             told: Cell::new(Mood::Sound),
             is_elsewhere: Cell::new(false),
         });
-        let terms = Terms {
-            retain: Duration::from_hours(26),
-            on_store_error: OnStoreError::Fail,
-            patience: Duration::from_secs(10),
-            store_patience: Duration::from_millis(10),
-            max_waiting: 2,
-        };
+        let terms = Terms { store_patience: Duration::from_millis(10), ..Terms::for_tests() };
         let book = Book::new(Rc::clone(&store), figures);
         Self { book, store, terms, attempts: RefCell::default() }
     }
@@ -135,7 +146,7 @@ impl Heard {
     }
 }
 
-fn event(id: &str) -> Event {
+pub(in crate::ledger) fn event(id: &str) -> Event {
     let body = format!(
         "charset=utf-8&biz_content=%7B%7D&utc_timestamp=1514210452731&sign=c2lnbg%3D%3D&app_id=1&version=1.1&sign_type=RSA2&\
          notify_id={id}&msg_method=a.b"

@@ -33,17 +33,20 @@ const MAX_NAME: usize = 64;
 impl Form {
     /// Decodes `body`, which holds at most `max_params` parameters.
     pub fn parse(body: &[u8], max_params: usize) -> Result<Self, FormError> {
-        if !body.iter().all(u8::is_ascii_graphic) {
+        if !is_printable(body) {
             return Err(FormError::NotPrintable);
         }
         let mut text = Vec::with_capacity(body.len().saturating_add(1));
         let mut pairs = Vec::with_capacity(max_params.min(16));
-        for pair in body.split(|byte| *byte == b'&') {
+        let mut rest = Some(body);
+        while let Some(from) = rest {
             if pairs.len() >= max_params {
                 return Err(FormError::TooMany);
             }
-            let equals = pair.iter().position(|byte| *byte == b'=').ok_or(FormError::NoEquals)?;
-            let (name, value) = pair.split_at(equals);
+            let (pair, after) = split_at(b'&', from);
+            rest = after;
+            let (name, value) = split_at(b'=', pair);
+            let value = value.ok_or(FormError::NoEquals)?;
             let start = text.len();
             text.push(b'&');
             let name = decode(name, &mut text)?;
@@ -51,7 +54,7 @@ impl Form {
                 return Err(FormError::BadName);
             }
             text.push(b'=');
-            let value = decode(value.get(1..).unwrap_or_default(), &mut text)?;
+            let value = decode(value, &mut text)?;
             pairs.push(Pair { start, name, value });
         }
         let mut form = Self { by_name: (0..).take(pairs.len()).collect(), text, pairs };
@@ -122,31 +125,56 @@ pub(crate) fn is_name(name: &[u8]) -> bool {
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
+/// Whether all of `body` is ASCII that prints. Block by block, without a way out of each, which compilers make quick.
+fn is_printable(body: &[u8]) -> bool {
+    const BLOCK: usize = 64;
+    body.chunks(BLOCK).all(|block| block.iter().fold(true, |all, byte| all & byte.is_ascii_graphic()))
+}
+
+/// What stands before the first `separator`, and what after it, where there is one.
+fn split_at(separator: u8, text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(separator, text).and_then(|at| text.split_at_checked(at)) {
+        Some((before, from)) => (before, from.get(1..)),
+        None => (text, None),
+    }
+}
+
 /// Appends `encoded`, decoded, to `text`, and says where it stands.
+///
+/// Plain text is copied as far as it goes. Escapes come in rows, in which nothing is searched for.
 fn decode(encoded: &[u8], text: &mut Vec<u8>) -> Result<Range<usize>, FormError> {
     let start = text.len();
     let mut rest = encoded;
-    while let Some(special) = rest.iter().position(|byte| matches!(byte, b'%' | b'+')) {
-        let (plain, from_special) = rest.split_at(special);
-        text.extend_from_slice(plain);
-        rest = match from_special {
+    while !rest.is_empty() {
+        rest = match rest {
             [b'%', high, low, after @ ..] => {
                 text.push(nibble(*high)? << 4 | nibble(*low)?);
                 after
             }
+            [b'%', ..] => return Err(FormError::BadEscape),
             [b'+', after @ ..] => {
                 text.push(b' ');
                 after
             }
-            _ => return Err(FormError::BadEscape),
+            plain => {
+                let end = memchr::memchr2(b'%', b'+', plain).unwrap_or(plain.len());
+                let (plain, after) = plain.split_at_checked(end).unwrap_or_default();
+                text.extend_from_slice(plain);
+                after
+            }
         };
     }
-    text.extend_from_slice(rest);
     Ok(start..text.len())
 }
 
+/// The value of a hexadecimal digit.
 fn nibble(digit: u8) -> Result<u8, FormError> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()).ok_or(FormError::BadEscape)
+    match digit {
+        b'0'..=b'9' => Ok(digit.wrapping_sub(b'0')),
+        b'a'..=b'f' => Ok(digit.wrapping_sub(b'a').wrapping_add(10)),
+        b'A'..=b'F' => Ok(digit.wrapping_sub(b'A').wrapping_add(10)),
+        _ => Err(FormError::BadEscape),
+    }
 }
 
 /// Why a body is not a form.

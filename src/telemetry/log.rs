@@ -1,5 +1,6 @@
 //! The log: one JSON line a notification, and a line for each event in the life of the process.
 
+mod json;
 mod writer;
 
 use std::fmt;
@@ -13,13 +14,14 @@ use hyper::StatusCode;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber, debug, error, info, warn};
 use tracing_subscriber::Registry;
-use tracing_subscriber::fmt::format::{Format, Full, Json, Writer};
+use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::json::Json;
 use self::writer::Queue;
 pub(crate) use self::writer::dropped;
 pub use self::writer::flush;
@@ -63,15 +65,13 @@ static IS_TEXT: AtomicBool = AtomicBool::new(false);
 
 /// The format of a line, which may change between two of them.
 struct Either {
-    json: Format<Json>,
     text: Format<Full>,
 }
 
 impl Either {
     fn new() -> Self {
         let format = tracing_subscriber::fmt::format().with_target(false).with_ansi(false);
-        let json = format.clone().json().flatten_event(true).with_current_span(false).with_span_list(false);
-        Self { json, text: format }
+        Self { text: format }
     }
 }
 
@@ -89,7 +89,7 @@ where
         if IS_TEXT.load(Ordering::Relaxed) {
             self.text.format_event(context, writer, event)
         } else {
-            self.json.format_event(context, writer, event)
+            Json.format_event(context, writer, event)
         }
     }
 }

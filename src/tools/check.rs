@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use crate::config::{App, Config, ConfiguredKey, KeySource, Printable, Tls, read_key_file};
+use crate::config::{App, Config, ConfiguredKey, KeySource, LedgerStore, Printable, Tls, read_key_file};
+use crate::ledger::{self, Condition};
 use crate::verify::key::{CertificateFacts, PublicKey};
 
 /// Reads the configuration at `path`, writes what it means or everything that is wrong with it, and says whether
@@ -38,11 +39,13 @@ pub fn check(
     for (index, app) in config.apps.iter().enumerate() {
         describe_app(index, app, out)?;
     }
+    let is_ledger_sound = describe_ledger(&config.ledger.store, out)?;
     warnings(&config, now, out)?;
     let is_clean = match own_key {
         Some(own_key) => compare(&config, &own_key, out)?,
         None => true,
     };
+    let is_clean = is_clean && is_ledger_sound;
     if is_clean {
         writeln!(out, "\nThe configuration is sound.")?;
     }
@@ -80,6 +83,24 @@ fn summary(path: &Path, config: &Config, out: &mut impl Write) -> io::Result<()>
 fn describe_tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nserver.tls  TLS 1.2 and 1.3")?;
     describe_certificate(tls.certificate(), out)
+}
+
+/// What is to be said of the ledger's file, which is not changed, and whether `run` could use it.
+fn describe_ledger(store: &LedgerStore, out: &mut impl Write) -> io::Result<bool> {
+    let LedgerStore::File(path) = store else { return Ok(true) };
+    let what = match ledger::examine(path) {
+        Ok(Condition::Absent) => "there is no file yet: `run` makes it",
+        Ok(Condition::Sound) => "the file is sound, and no process has it open",
+        Ok(Condition::ToBeMended) => "the file was not closed in order: `run` mends it",
+        Ok(Condition::InUse) => "a process has the file open",
+        Err(problem) => {
+            let name = path.to_string_lossy();
+            writeln!(out, "\nledger.path  {} cannot be used: {problem}", Printable(&name))?;
+            return Ok(false);
+        }
+    };
+    writeln!(out, "\nledger.path  {what}")?;
+    Ok(true)
 }
 
 fn describe_app(index: usize, app: &App, out: &mut impl Write) -> io::Result<()> {

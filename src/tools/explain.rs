@@ -2,6 +2,7 @@
 //!
 //! The rooms of the proxy say whether it is genuine, and nothing else does; where it is not, a diagnosis says why.
 
+mod doubts;
 mod input;
 mod json;
 mod report;
@@ -132,6 +133,8 @@ struct Bench {
     own_keys: Vec<Fingerprint>,
     /// Whether there is a configuration, so that paths and contents can be judged.
     is_configured: bool,
+    /// The command that asks whether the key is the app's own, where that was not asked.
+    ask_for_own_key: Option<String>,
 }
 
 /// A key, and where it came from.
@@ -157,7 +160,8 @@ impl Bench {
             let own_keys =
                 config.apps.iter().filter_map(|app| Some(app.answer.as_ref()?.fingerprint())).collect();
             let keyring = keyring(&keys);
-            return Ok(Self { keyring, keys, own_keys, config, is_configured: true });
+            let ask_for_own_key = doubts::command(question);
+            return Ok(Self { keyring, keys, own_keys, config, is_configured: true, ask_for_own_key });
         }
         let config = Config::parse(question.config, b"", |_| None)
             .map_err(|errors| Problem::Unusable(errors.to_string()))?;
@@ -179,7 +183,14 @@ impl Bench {
                 Ok(KnownKey { app_id: app_id.clone(), key: Arc::new(key), entry, file: Some(file) })
             })
             .collect::<Result<_, Problem>>()?;
-        Ok(Self { keyring: keyring(&keys), keys, own_keys: Vec::new(), config, is_configured: false })
+        Ok(Self {
+            keyring: keyring(&keys),
+            keys,
+            own_keys: Vec::new(),
+            config,
+            is_configured: false,
+            ask_for_own_key: doubts::command(question),
+        })
     }
 
     /// The keys as candidates of a diagnosis, those of `app_id` first.
@@ -268,6 +279,8 @@ impl<'r> Report<'r> {
                     Next::Refuse(rejection) => Some(rejection.reason()),
                     Next::Forward | Next::Confirm => None,
                 },
+                is_configured: bench.is_configured,
+                placeholder: capture.placeholder,
             };
             let start = Instant::now();
             let deadline = start.checked_add(PATIENCE).unwrap_or(start);
@@ -278,6 +291,14 @@ impl<'r> Report<'r> {
             next = Next::Refuse(rejection);
         }
         Ok(Self { capture, verified, next, diagnosis, keys, bench })
+    }
+}
+
+impl Report<'_> {
+    /// Whether this key is configured for another app than the one that the notification says it is for.
+    fn is_of_another_app(&self, known: &KnownKey) -> bool {
+        let claimed = self.capture.readings.iter().find_map(|reading| reading.parameters.app_id());
+        self.bench.is_configured && claimed.is_some_and(|app_id| app_id != known.app_id.as_bytes())
     }
 }
 

@@ -169,8 +169,9 @@ fn next_signed<'f>(name: &[u8], form: &'f Form) -> Option<&'f [u8]> {
 
 /// Every `name` that stands as `&name=` in `value`.
 fn names_within(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b'&').skip(1).filter_map(|text| {
-        let end = memchr::memchr(b'=', text)?;
+    memchr::memchr_iter(b'&', value).filter_map(|at| {
+        let text = value.get(at.saturating_add(1)..)?;
+        let end = memchr::memchr2(b'&', b'=', text).filter(|end| text.get(*end) == Some(&b'='))?;
         text.get(..end).filter(|name| is_name(name))
     })
 }

@@ -161,6 +161,28 @@ impl Kind {
         }
     }
 
+    /// The parameters without which no notification of this kind comes from Alipay.
+    pub(crate) fn required(self, form: &Form) -> impl Iterator<Item = &'static str> {
+        let of_kind: &[&str] = match self {
+            Self::Message => &[
+                "app_id",
+                "biz_content",
+                "charset",
+                "msg_method",
+                "notify_id",
+                "sign_type",
+                "utc_timestamp",
+                "version",
+            ],
+            Self::GatewayCheck => &["biz_content", "charset", "service", "sign_type"],
+            Self::Flat => &["notify_id", "notify_time", "notify_type", "sign_type"],
+        };
+        // The old partner API has none of these.
+        let has_envelope = self == Self::Flat && form.get("app_id").is_some();
+        let of_envelope: &[&str] = if has_envelope { &["charset", "version"] } else { &[] };
+        of_kind.iter().chain(of_envelope).copied()
+    }
+
     /// The app that a notification of this kind is for, by parameters outside its content.
     ///
     /// A flat notification without an `app_id` is for the app that was authorised, or, in the old partner API, for

@@ -96,6 +96,28 @@ fn judge(params: &Params, policy: &Policy) -> Result<Verified, Reason> {
     verify(received, &KEYRING, policy, now).map_err(|rejection| rejection.reason())
 }
 
+#[test]
+fn what_a_kind_is_said_to_require_is_required() {
+    let flat = [("notify_type", "trade_status_sync"), ("notify_time", "2017-12-25 22:00:52")];
+    let mut trade = envelope();
+    trade.retain(|name, _| !matches!(name.as_str(), "msg_method" | "biz_content" | "utc_timestamp"));
+    trade.extend(flat.map(|(name, value)| (name.to_owned(), value.into())));
+    for (genuine, kind) in [(envelope(), Kind::Message), (trade, Kind::Flat)] {
+        let form: Vec<String> = genuine.keys().map(|name| format!("{name}=x")).collect();
+        let form = Form::parse(form.join("&").as_bytes(), 64).unwrap();
+        let names: Vec<&str> = kind.required(&form).collect();
+        assert!(judge(&sign(genuine.clone(), &["sign", "sign_type"], true), &policy(AUTO)).is_ok());
+        for name in names {
+            let mut without = genuine.clone();
+            assert!(without.remove(name).is_some(), "{name}");
+            let reason = judge(&sign(without, &["sign", "sign_type"], true), &policy(AUTO)).unwrap_err();
+            let of_kind = matches!(name, "msg_method" | "notify_type");
+            let expected = if of_kind { Reason::UnsupportedKind } else { Reason::MissingParameter };
+            assert_eq!(reason, expected, "{name}");
+        }
+    }
+}
+
 /// Parameters that no envelope has, without what rule R6 refuses.
 fn extras() -> impl Strategy<Value = Params> {
     let value = prop::collection::vec(any::<u8>().prop_filter("R6", |byte| *byte != b'&'), 0..30);

@@ -307,6 +307,20 @@ fn a_ledger_that_forgets_before_alipay_gives_up_is_a_warning() {
 }
 
 #[test]
+fn what_failed_is_kept_in_a_file_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let file = format!("[ledger]\nstore = \"file\"\npath = {path:?}\n");
+    assert!(!sound(&file).ledger.keep_failed);
+    assert!(sound(&format!("{file}keep_failed = true")).terms().keep_failed);
+    for store in ["", "store = \"memory\"", "store = \"off\""] {
+        let said = errors(&format!("[ledger]\n{store}\nkeep_failed = true\n"));
+        assert!(said.contains("ledger.keep_failed  needs a store"), "{said}");
+        sound(&format!("[ledger]\n{store}\nkeep_failed = false\n"));
+    }
+}
+
+#[test]
 fn a_ledger_in_a_file_needs_a_file_in_a_folder_that_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let text = |path: &str| format!("[ledger]\nstore = \"file\"\npath = {path:?}\n");

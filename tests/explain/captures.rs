@@ -56,6 +56,63 @@ fn every_form_of_capture_is_verified() {
 }
 
 #[test]
+fn what_programs_print_of_a_genuine_notification_is_verified() {
+    let genuine = notification();
+    let pairs = |pair: &dyn Fn(&str, &str) -> String, between: &str| {
+        let mut pairs: Vec<(&str, &str)> = genuine
+            .params
+            .iter()
+            .map(|(name, value)| (name.as_str(), std::str::from_utf8(value).unwrap()))
+            .collect();
+        pairs.sort_unstable();
+        pairs.iter().map(|(name, value)| pair(name, value)).collect::<Vec<_>>().join(between)
+    };
+    for capture in [
+        format!("Array\n(\n{}\n)\n", pairs(&|name, value| format!("    [{name}] => {value}"), "\n")),
+        format!(
+            "array(9) {{\n{}\n}}\n",
+            pairs(&|name, value| format!("  [\"{name}\"]=>\n  string({}) \"{value}\"", value.len()), "\n")
+        ),
+        format!("map[{}]", pairs(&|name, value| format!("{name}:{value}"), " ")),
+        format!("map[{}]", pairs(&|name, value| format!("{name}:[{value}]"), " ")),
+        format!("{{{}}}", pairs(&|name, value| format!("{name}={value}"), ", ")),
+        format!("{{{}}}", pairs(&|name, value| format!("{name}=[{value}]"), ", ")),
+        format!("ImmutableMultiDict([{}])", pairs(&|name, value| format!("('{name}', '{value}')"), ", ")),
+    ] {
+        Desk::new().explain(&capture).verifies();
+        let log = serde_json::json!({ "log": capture, "stream": "stdout" }).to_string();
+        Desk::new().explain(log).verifies();
+    }
+}
+
+#[test]
+fn a_map_that_was_cut_before_its_sign_is_told_to_be_cut() {
+    let genuine = notification();
+    let pairs: Vec<String> = genuine
+        .params
+        .iter()
+        .filter(|(name, _)| name != "sign")
+        .map(|(name, value)| format!("{name}={}", std::str::from_utf8(value).unwrap()))
+        .collect();
+    let (_, out, _) = Desk::new().run(&KEY, format!("INFO {{{}, sig\n", pairs.join(", ")).as_bytes());
+    assert!(out.starts_with("NOT VERIFIED: unsigned (proven)\n"), "{out}");
+    assert!(out.contains("  note      the map does not end: something cut it"), "{out}");
+}
+
+#[test]
+fn a_capture_in_gbk_is_verified_in_its_bytes() {
+    let genuine = Notification::unsigned().in_gbk().signed(Form::V1, key());
+    let mut map = b"12:00 {".to_vec();
+    for (nth, (name, value)) in genuine.params.iter().enumerate() {
+        map.extend_from_slice(if nth == 0 { b"" } else { b", " });
+        map.extend([name.as_bytes(), b"=", value].concat());
+    }
+    map.extend_from_slice(b"}\n");
+    assert!(std::str::from_utf8(&map).is_err());
+    Desk::new().explain(map).verifies();
+}
+
+#[test]
 fn a_genuine_body_in_a_request_that_run_refuses_is_told_apart() {
     let body = notification().body();
     let desk = Desk::new();
@@ -103,9 +160,9 @@ fn what_cannot_be_read_ends_with_2_and_says_what_to_do() {
         assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
         err
     };
-    insta::assert_snapshot!(run(&KEY, ""), @"standard input: there is nothing in it: give a raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive (HAR)");
-    insta::assert_snapshot!(run(&KEY, "hello"), @"standard input: this is no capture of a form that is known here: give a raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive (HAR)");
-    insta::assert_snapshot!(run(&KEY, r#"{"level":"info"}"#), @"standard input: nothing in it is a parameter of a notification, such as app_id or sign: give a raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive (HAR)");
+    insta::assert_snapshot!(run(&KEY, ""), @"standard input: there is nothing in it: give a raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print it, or an HTTP archive (HAR)");
+    insta::assert_snapshot!(run(&KEY, "hello"), @"standard input: this is no capture of a form that is known here: give a raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print it, or an HTTP archive (HAR)");
+    insta::assert_snapshot!(run(&KEY, r#"{"level":"info"}"#), @"standard input: nothing in it is a parameter of a notification, such as app_id or sign: give a raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print it, or an HTTP archive (HAR)");
     insta::assert_snapshot!(run(&KEY, "curl -d @x http://a"), @"standard input: the curl command reads the file x: explain that file");
     insta::assert_snapshot!(run(&KEY, "POST / HTTP/1.1\nHost: a\nContent-Length: 9\n\na=1"), @"standard input: the capture holds 3 of the 9 bytes that the body has: capture all of it (tcpdump -s 0)");
     insta::assert_snapshot!(run(&["--key", "absent.pem"], "sign=1"), @"--key absent.pem: cannot be read: No such file or directory (os error 2)");

@@ -48,7 +48,46 @@ fn the_key_of_another_app() {
     desk.json(&[], notification().body()).proves(&["key_of_other_app"]);
     // It may be the app_id that was changed, where other things were too.
     let changed = change(&notification(), "biz_content", |value| value.replace("1.10", "1.20"));
-    desk.json(&[], changed.body()).suspects("key_of_other_app");
+    let report = desk.json(&[], changed.body());
+    report.tells(&["key_of_other_app", "content_changed"]);
+    assert_eq!(report.0["diagnosis"]["proven"], false);
+    // Where the change can be undone, what was signed names the app.
+    let escaped = change(&notification(), "biz_content", |value| value.replace('"', "&quot;"));
+    desk.json(&[], escaped.body()).proves(&["html_escaped", "key_of_other_app"]);
+    let of_nobody = Notification::unsigned().set("app_id", "2014060600164698").signed(Form::V1, key());
+    let content = std::str::from_utf8(of_nobody.value("biz_content")).unwrap().replace('"', "&quot;");
+    desk.json(&[], of_nobody.set("biz_content", content).body()).proves(&["html_escaped", "unknown_app"]);
+    let (_, out, _) = desk.run(&[], changed.body().as_bytes());
+    assert!(out.contains(&format!("it is configured for app {OTHER_APP_ID}, and the notification")), "{out}");
+}
+
+#[test]
+fn where_no_key_opens_it_is_told_what_the_key_may_be_and_how_to_find_out() {
+    let desk = Desk::new();
+    desk.write("it's.pem", foreign_key().public()).write("n.form", notification().body());
+    let (code, out, _) = desk.run(&["--key", "it's.pem", "n.form"], b"");
+    assert_eq!(code, Some(1));
+    let command = r"alipay-sidecar explain --key 'it'\''s.pem' --app-public-key OWN.pem n.form";
+    for part in [
+        "maybe     the key is your app's own public key (应用公钥)",
+        command,
+        "openssl pkey -in PRIVATE.pem -pubout",
+    ] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    // What the console shows of the key, so that it can be found there.
+    let shown =
+        desk.json(&["--key", "it's.pem"], notification().body()).0["diagnosis"]["maybe"][1]["find_out"]
+            .clone();
+    let public: String = foreign_key().public().lines().filter(|line| !line.starts_with('-')).collect();
+    let distinct = &public[44..56];
+    assert!(shown.as_str().unwrap().contains(&format!("holds {distinct}:")), "{shown} {distinct}");
+    // Once it was asked, the command answers; and nothing is asked again.
+    desk.write("OWN.pem", foreign_key().public()).write("other.pem", other_key().public());
+    desk.json(&["--key", "it's.pem", "--app-public-key", "OWN.pem"], notification().body())
+        .proves(&["app_key"]);
+    let (_, out, _) = desk.run(&["--key", "it's.pem", "--app-public-key", "other.pem", "n.form"], b"");
+    assert!(!out.contains("应用公钥)\n") && out.contains("查看支付宝公钥"), "{out}");
 }
 
 #[test]

@@ -54,6 +54,23 @@ fn what_none_of_our_keys_signed_is_no_warning() {
 }
 
 #[test]
+fn signatures_that_nobody_of_ours_made_take_no_place_of_a_genuine_one() {
+    let mut running = Running::start(&[]);
+    let mut client = running.connect();
+    for nth in 0..8 {
+        let id = format!("5608cccc09ddb39d41c2e3c06e3d9fe{nth}");
+        client
+            .post(&Notification::unsigned().set("notify_id", id).signed(Form::V1, foreign_key()).body())
+            .is(403, "fail");
+    }
+    for _ in 0..4 {
+        assert_eq!(running.line("diagnosis")["likely_cause"], "no_key_opens");
+    }
+    client.post(&escaped().body()).is(403, "fail");
+    assert_eq!(running.line("diagnosis")["likely_cause"], "html_escaped", "and nothing of the other four");
+}
+
+#[test]
 fn a_flood_of_forgeries_is_diagnosed_once_and_answered_alike() {
     let mut running = Running::start(&[]);
     let forged = escaped().body();

@@ -21,6 +21,7 @@ mod ledger;
 mod lifecycle;
 mod limits;
 mod passthrough;
+mod pending;
 mod process;
 mod ready;
 mod redis;

@@ -525,6 +525,24 @@ fn the_user_of_the_readme_may_do_all_that_is_needed_and_no_more() {
 }
 
 #[test]
+fn a_redis_without_memory_or_in_a_cluster_is_told_as_such() {
+    let redis = Redis::start();
+    let mut one = running(&redis, &[]);
+    redis.say(&["CONFIG", "SET", "maxmemory", "1"]);
+    let notification = Notification::genuine(Form::V1);
+    one.connect().post(&notification.body()).is(200, "fail");
+    let line = one.line("ledger_out_of_reach").to_string();
+    assert!(line.contains("OOM"), "{line}");
+    redis.say(&["CONFIG", "SET", "maxmemory", "0"]);
+    succeeds(address(&one), &notification);
+    let cluster = Redis::with(tempdir().unwrap(), &["--cluster-enabled", "yes"]);
+    let mut one = running(&cluster, &[]);
+    let line = one.line("ledger_out_of_reach").to_string();
+    assert!(line.contains("cluster, which is not supported"), "{line}");
+    one.connect().post(&notification.body()).is(200, "fail");
+}
+
+#[test]
 fn a_record_that_somebody_else_wrote_is_no_acceptance() {
     let redis = Redis::start();
     let one = running(&redis, &[]);

@@ -9,6 +9,7 @@ use super::{Depth, Visit, one, places, values};
 use crate::diagnose::cause::Cause;
 use crate::diagnose::json::Node;
 use crate::diagnose::parameters::{Parameters, Plus, decode};
+use crate::diagnose::python;
 
 /// Of a value with this many spaces, each may have been a `+`: 1,024 ways.
 const MAX_SPACES: usize = 10;
@@ -38,6 +39,7 @@ pub(super) fn each(parameters: &Parameters, depth: Depth, visit: Visit<'_>) -> C
     values(parameters, Cause::PlusAsSpace, visit, &plus_for_spaces)?;
     white_space(parameters, visit)?;
     decoded_twice(parameters, visit)?;
+    encoded_again(parameters, visit)?;
     if depth == Depth::Deep {
         each_space(parameters, visit)?;
         each_end(parameters, visit)?;
@@ -120,6 +122,25 @@ fn decoded_twice(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
+/// Decodes what is percent-encoded in a value, and encodes it in each style.
+fn encoded_again(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
+    for place in places(parameters) {
+        let Some((_, value)) = parameters.iter().nth(place) else { continue };
+        let decoded = decode(value, Plus::IsSpace);
+        if memchr::memchr(b'%', value).is_none() || decoded == value {
+            continue;
+        }
+        for encode in ENCODERS {
+            for again in [encode(&decoded), encode_queries(&decoded, encode), recode_queries(value, encode)] {
+                if again != value {
+                    visit(Cause::EncodingRewritten, parameters.with(place, again))?;
+                }
+            }
+        }
+    }
+    ControlFlow::Continue(())
+}
+
 /// Encodes each string in a value that is JSON.
 fn each_string(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
     for place in places(parameters) {
@@ -150,6 +171,15 @@ const ENCODERS: [Encoder; 5] = [
 
 /// With everything encoded that stands after a `=` and before a `&`, a quote or the end.
 fn encode_queries(value: &[u8], encode: Encoder) -> Vec<u8> {
+    map_queries(value, encode)
+}
+
+/// With the same decoded first.
+fn recode_queries(value: &[u8], encode: Encoder) -> Vec<u8> {
+    map_queries(value, |inner| encode(&decode(inner, Plus::IsSpace)))
+}
+
+fn map_queries(value: &[u8], change: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut rest = value;
     while let Some((before, after)) =
@@ -158,7 +188,7 @@ fn encode_queries(value: &[u8], encode: Encoder) -> Vec<u8> {
         out.extend_from_slice(before);
         let end = after.iter().position(|byte| matches!(byte, b'&' | b'"' | b'\\')).unwrap_or(after.len());
         let (inner, after) = after.split_at_checked(end).unwrap_or((after, &[]));
-        out.extend(encode(inner));
+        out.extend(change(inner));
         rest = after;
     }
     out.extend_from_slice(rest);
@@ -271,46 +301,27 @@ fn strip_slashes(value: &[u8]) -> Option<Vec<u8>> {
     (out != value).then_some(out)
 }
 
-/// What is in a list of one as Python or JSON writes it, or stands twice with a comma between.
+/// What is in a list of one as Python, Java or JSON writes it, or stands twice with a comma between.
 pub(in crate::diagnose) fn item(value: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(value).ok()?;
     if let Some(inner) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         if let Some(Node::List(items)) = Node::parse(text) {
             return match items.as_slice() {
                 [Node::Text(item)] => Some(item.clone().into_bytes()),
+                // Java and Go write no quotes around what is JSON itself.
+                [_] => Some(inner.as_bytes().to_vec()),
                 _ => None,
             };
         }
-        let inner = inner.strip_prefix(['u', 'b']).unwrap_or(inner);
-        let quote = inner.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
-        return python(inner.strip_prefix(quote)?.strip_suffix(quote)?, quote);
+        return match python::literal(inner) {
+            Some((item, "")) => Some(item),
+            Some(_) => None,
+            None => (!inner.is_empty()).then(|| inner.as_bytes().to_vec()),
+        };
     }
     // Twice the same, joined by a comma, has an odd length.
     let (one, other) = value.split_at_checked(value.len() / 2)?;
     (other.first() == Some(&b',') && other.get(1..) == Some(one) && !one.is_empty()).then(|| one.to_vec())
-}
-
-/// The string that stands between two of this quote in Python, if it is one.
-fn python(literal: &str, quote: char) -> Option<Vec<u8>> {
-    let mut out = String::with_capacity(literal.len());
-    let mut characters = literal.chars();
-    while let Some(character) = characters.next() {
-        if character == quote {
-            return None;
-        }
-        if character != '\\' {
-            out.push(character);
-            continue;
-        }
-        match characters.next()? {
-            'n' => out.push('\n'),
-            'r' => out.push('\r'),
-            't' => out.push('\t'),
-            other @ ('\\' | '\'' | '"') => out.push(other),
-            other => out.extend(['\\', other]),
-        }
-    }
-    Some(out.into_bytes())
 }
 
 #[cfg(test)]
@@ -326,11 +337,12 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_one_are_unwrapped_in_the_spelling_of_python_and_of_json() {
-        for list in [r"['a\'b']", r#"["a'b"]"#, r"[u'a\'b']", "a'b,a'b"] {
+    fn lists_of_one_are_unwrapped_in_the_spelling_of_python_java_and_json() {
+        for list in [r"['a\'b']", r#"["a'b"]"#, r"[u'a\'b']", r"[b'a\x27b']", "[a'b]", "a'b,a'b"] {
             assert_eq!(item(list.as_bytes()).as_deref(), Some(&b"a'b"[..]), "{list}");
         }
-        for other in ["a", "[1]", "['a", "['a', 'b']", r#"["a","b"]"#, "", ",", "a,b"] {
+        assert_eq!(item(br#"[{"a":[1]}]"#).as_deref(), Some(&br#"{"a":[1]}"#[..]));
+        for other in ["a", "[]", "['a", "['a', 'b']", r#"["a","b"]"#, "[1,2]", "", ",", "a,b"] {
             assert_eq!(item(other.as_bytes()), None, "{other}");
         }
     }

@@ -24,7 +24,7 @@ use super::app::{Act, App};
 use super::judge::{Content, Event, History};
 use crate::config::Config;
 use crate::deliver::Idle;
-use crate::diagnose::watch::Watch;
+use crate::diagnose::queue::DiagnosisQueue;
 use crate::gateway::{Gateway, Lasting, Shared};
 use crate::ledger::simulated::{Defect, Platter, ledger};
 use crate::outside::Outside;
@@ -125,7 +125,7 @@ struct Props {
     sound: Arc<Config>,
     success_on_error: Arc<Config>,
     trusts_another_key: Arc<Config>,
-    watch: Arc<Watch>,
+    diagnoses: Arc<DiagnosisQueue>,
 }
 
 static PROPS: LazyLock<Props> = LazyLock::new(|| {
@@ -149,7 +149,7 @@ static PROPS: LazyLock<Props> = LazyLock::new(|| {
         sound: config(&[&alipay], r#"["2xx"]"#),
         success_on_error: config(&[&alipay], r#"["2xx", "409"]"#),
         trusts_another_key: config(&[&alipay, &other], r#"["2xx"]"#),
-        watch: Arc::new(Watch::start().unwrap()),
+        diagnoses: Arc::new(DiagnosisQueue::start().unwrap()),
     }
 });
 
@@ -371,7 +371,7 @@ async fn sidecar(stage: Stage) -> turmoil::Result {
             idle: Idle::new(1),
             ledger: Arc::new(ledger),
             metrics: Arc::clone(&metrics),
-            watch: Arc::clone(&PROPS.watch),
+            diagnoses: Arc::clone(&PROPS.diagnoses),
         },
     });
     let gateway = Rc::new(Gateway::<Simulated>::new(shared, 0, &Telemetry::new(metrics))?);

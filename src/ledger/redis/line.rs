@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::{self, Debug, Formatter};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -103,8 +104,16 @@ struct Up {
     connection: MultiplexedConnection,
     /// Which one it is of its line.
     number: u64,
+    pulse: Arc<Pulse>,
+}
+
+/// Whether a connection lives.
+#[derive(Debug, Default)]
+struct Pulse {
+    /// How many answers came over it.
+    answers: AtomicU64,
     /// Told when it is to be given up.
-    suspected: Arc<Notify>,
+    given_up: Notify,
 }
 
 impl Debug for Up {
@@ -116,8 +125,9 @@ impl Debug for Up {
 impl Line {
     /// What Redis answers to `script`, which it may be asked twice if the connection is lost meanwhile.
     ///
-    /// Who drops the future before there is an answer has waited for too long, and gives the connection up with it: what came
-    /// over it later would have to wait behind the same answer. While there is none, it waits for half of `patience`.
+    /// Who drops the future before there is an answer has waited for too long. If nobody else had one meanwhile, the connection is
+    /// given up with it: whatever was asked later would have to wait behind the same answer. While there is no connection, it is
+    /// waited for, at most for half of `patience`.
     pub(super) async fn ask(
         mut self,
         script: &Script,
@@ -126,23 +136,25 @@ impl Line {
         patience: Duration,
     ) -> Result<Value, Problem> {
         let grace = patience.checked_div(2).unwrap_or_default();
-        let Up { mut connection, number, suspected } = self.up(None, grace).await?;
-        let suspicion = Suspicion(Some(suspected));
+        let Up { mut connection, number, pulse } = self.up(None, grace).await?;
+        let listening = Listening::to(pulse);
         let error = match script.call(&mut connection, keys, arguments).await {
             Err(error) if is_of_connection(&error) => error,
             outcome => {
-                suspicion.clear();
+                listening.heard();
                 return outcome.map_err(|error| self.told(&error));
             }
         };
-        drop(suspicion);
-        let Ok(Up { mut connection, suspected, .. }) = self.up(Some(number), grace).await else {
+        listening.give_up();
+        let Ok(Up { mut connection, pulse, .. }) = self.up(Some(number), grace).await else {
             return Err(self.told(&error));
         };
-        let suspicion = Suspicion(Some(suspected));
+        let listening = Listening::to(pulse);
         let outcome = script.call(&mut connection, keys, arguments).await;
-        if !outcome.as_ref().is_err_and(is_of_connection) {
-            suspicion.clear();
+        if outcome.as_ref().is_err_and(is_of_connection) {
+            listening.give_up();
+        } else {
+            listening.heard();
         }
         outcome.map_err(|error| self.told(&error))
     }
@@ -174,19 +186,33 @@ impl Line {
     }
 }
 
-/// Gives a connection up when dropped, unless it was cleared.
-struct Suspicion(Option<Arc<Notify>>);
+/// One who waits for an answer. When it is dropped without one, and nobody had one meanwhile, the connection is given up.
+struct Listening {
+    pulse: Arc<Pulse>,
+    answers_before: u64,
+    is_waiting: bool,
+}
 
-impl Suspicion {
-    fn clear(mut self) {
-        self.0 = None;
+impl Listening {
+    fn to(pulse: Arc<Pulse>) -> Self {
+        Self { answers_before: pulse.answers.load(Ordering::Relaxed), pulse, is_waiting: true }
+    }
+
+    fn heard(mut self) {
+        self.is_waiting = false;
+        self.pulse.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn give_up(mut self) {
+        self.is_waiting = false;
+        self.pulse.given_up.notify_one();
     }
 }
 
-impl Drop for Suspicion {
+impl Drop for Listening {
     fn drop(&mut self) {
-        if let Some(suspected) = self.0.take() {
-            suspected.notify_one();
+        if self.is_waiting && self.pulse.answers.load(Ordering::Relaxed) == self.answers_before {
+            self.pulse.given_up.notify_one();
         }
     }
 }
@@ -205,13 +231,13 @@ async fn keep(url: &RedisUrl, state: &watch::Sender<State>, revived: &watch::Sen
         let reason = match timeout(CONNECT_TIME, connect(url)).await {
             Ok(Ok((connection, driver))) => {
                 let begun = Instant::now();
-                let suspected = Arc::<Notify>::default();
+                let pulse = Arc::<Pulse>::default();
                 number = number.wrapping_add(1);
-                state.send_replace(State::Up(Up { connection, number, suspected: Arc::clone(&suspected) }));
+                state.send_replace(State::Up(Up { connection, number, pulse: Arc::clone(&pulse) }));
                 revived.send_replace(());
                 let why = tokio::select! {
                     () = driver => "it closed the connection",
-                    () = suspected.notified() => "it did not answer in time",
+                    () = pulse.given_up.notified() => "it did not answer in time",
                 };
                 state.send_replace(State::Down { since: Instant::now(), why: why.into() });
                 if begun.elapsed() > LASTING {

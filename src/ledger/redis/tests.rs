@@ -2,7 +2,7 @@
 
 #[path = "../../../tests/way/support/redis.rs"]
 #[expect(dead_code, reason = "the tests of the whole way need more of it")]
-mod server;
+pub(in crate::ledger) mod server;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -13,21 +13,16 @@ use tokio::task::{LocalSet, spawn_local};
 
 use self::server::Redis;
 use super::*;
-use crate::config::OnStoreError;
+use crate::rejection::Reason;
+use crate::translate::Event;
 
 const NOW: Moment = Moment(1_000_000);
 
 fn terms() -> Terms {
-    Terms {
-        retain: Duration::from_hours(26),
-        on_store_error: OnStoreError::Fail,
-        patience: Duration::from_secs(10),
-        store_patience: Duration::from_mins(1),
-        max_waiting: 2,
-    }
+    Terms { store_patience: Duration::from_mins(1), ..Terms::for_tests() }
 }
 
-fn store(redis: &Redis) -> RedisStore {
+pub(in crate::ledger) fn store(redis: &Redis) -> RedisStore {
     let url = RedisUrl {
         host: "127.0.0.1".to_owned(),
         port: redis.port,
@@ -231,4 +226,100 @@ fn whatever_happens_an_acceptance_stays_and_no_two_deliver_while_a_lease_lasts()
         })
     });
     outcome.unwrap();
+}
+
+#[test]
+fn one_who_gives_up_leaves_the_connection_to_those_who_are_answered() {
+    let redis = Redis::start();
+    run(async {
+        let store = store(&redis);
+        let connections = || {
+            let stats = redis.say(&["INFO", "stats"]);
+            let line = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+            line.unwrap().trim().parse::<u32>().unwrap()
+        };
+        accept(&store, key(1)).await;
+        let before = connections();
+        // Asked, and dropped only when another one who came later has had an answer.
+        let terms = terms();
+        let mut slow = Box::pin(store.begin(key(2), NOW, &terms));
+        assert!(polled(&mut slow).await.is_none());
+        accept(&store, key(3)).await;
+        drop(slow);
+        accept(&store, key(4)).await;
+        assert_eq!(connections() - before, 1, "that of the question itself");
+        // Nobody was answered since this one asked.
+        let mut slow = Box::pin(store.begin(key(5), NOW, &terms));
+        assert!(polled(&mut slow).await.is_none());
+        drop(slow);
+        accept(&store, key(6)).await;
+        accept(&store, key(7)).await;
+        assert_eq!(connections() - before, 3, "two of the questions, and one anew");
+    });
+}
+
+/// What a future comes to if it is ready already.
+async fn polled<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|context| {
+        std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+#[test]
+fn the_oldest_events_give_way_and_what_is_over_goes() {
+    let redis = Redis::start();
+    run(async {
+        let mut store = store(&redis);
+        store.room = Room { entries: 3, bytes: 10_000 };
+        let day = |days: u32| Moment(NOW.0 + days * 24 * 3600);
+        let fails = async |store: &RedisStore, id: &str, at: Moment| {
+            let event = crate::ledger::tests::event(id);
+            let failure = Failure { event: &event, reason: Reason::UpstreamRefused, at };
+            store.end(event_key(id), Record::begun(None, at), Some(failure), &terms()).await.unwrap();
+        };
+        let ids = async |store: &RedisStore| -> Vec<String> {
+            let entries = store.entries(store.kept().await.unwrap()).await.unwrap();
+            entries.into_iter().map(|kept| kept.notify_id).collect()
+        };
+        for (id, days) in [("b", 2), ("a", 1), ("c", 3), ("d", 4), ("b", 5)] {
+            fails(&store, id, day(days)).await;
+        }
+        // A first sight that Redis was told of anew is a new one.
+        assert_eq!(ids(&store).await, ["c", "d", "b"]);
+        assert_eq!((store.figures.kept(), store.figures.dropped()), (3, 1));
+        let stored = store.stored(event_key("c")).await.unwrap().unwrap();
+        let again = Event::restored(stored).unwrap();
+        assert_eq!(again.body(), crate::ledger::tests::event("c").body());
+        assert!(store.stored(event_key("a")).await.unwrap().is_none());
+        store.end(event_key("d"), Record::begun(None, day(6)).accepted(), None, &terms()).await.unwrap();
+        assert_eq!(ids(&store).await, ["c", "b"]);
+        assert!(store.is_any_accepted(&[event_key("c"), event_key("d")], NOW, &terms()).await.unwrap());
+        assert!(!store.is_any_accepted(&[event_key("c")], NOW, &terms()).await.unwrap());
+        store.sweep(day(18), &terms());
+        while store.figures.kept() != 1 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ids(&store).await, ["b"]);
+        // What has no room by itself costs the others nothing.
+        store.room.bytes = 450;
+        let left: usize = redis.say(&["GET", BYTES]).parse().unwrap();
+        assert!(left > 0 && left < 1000, "{left}");
+        store.room.bytes = left - 1;
+        fails(&store, "long-and-longer", day(18)).await;
+        assert!(store.figures.dropped() >= 2);
+        store.sweep(day(40), &terms());
+        while store.figures.kept() != 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(redis.say(&["GET", BYTES]), "0");
+        assert_eq!(redis.say(&["EXISTS", KEPT, BODIES, PENDING]), "0");
+    });
+}
+
+fn event_key(id: &str) -> Key {
+    Key::of("1", id)
 }

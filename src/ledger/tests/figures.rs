@@ -1,10 +1,14 @@
-//! What records cost, in memory and in a file, however many there are. `make ledger` prints it at full size.
+//! What records cost, in memory, in a file and in Redis, however many there are. `make ledger` prints it at full size.
 
 use std::io::Write as _;
 use std::time::Instant;
 use std::{env, fs, io};
 
+use tokio::task::{LocalSet, spawn_local};
+
 use super::*;
+use crate::ledger::redis::tests::server::Redis;
+use crate::ledger::redis::tests::store;
 
 /// How many records are put in all; a fiftieth of what `make ledger` does, unless that is said.
 fn entries() -> u32 {
@@ -75,7 +79,7 @@ fn a_million_records_in_a_file_are_there_at_the_next_start() {
     let now = Moment(1_000_000);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    let open = || FileStore::open(&path, 1_000_000, Waiting::default()).unwrap();
+    let open = || FileStore::open(&path, 1_000_000, shelf::ROOM, &Figures::default()).unwrap();
     tell("| records in a file | MB of file | put by 64 at once, µs each | look-up ns |");
     tell("|--:|--:|--:|--:|");
     let store = open();
@@ -113,6 +117,73 @@ fn a_million_records_in_a_file_are_there_at_the_next_start() {
     for number in 0..number {
         assert!(matches!(run_ready(store.begin(key(number), now, &terms)), Ok(Known::Record(_))));
     }
+}
+
+/// How long this thread was on a processor, in nanoseconds.
+fn processor_time() -> u128 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// What a Redis says that it has in memory, in bytes.
+fn used_memory(redis: &Redis) -> u64 {
+    let text = redis.say(&["INFO", "memory"]);
+    let line = text.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[test]
+fn a_million_records_in_redis_are_found_as_a_thousand_are() {
+    let terms = Terms { store_patience: Duration::from_mins(1), ..Stage::set().terms };
+    let now = Moment(1_000_000);
+    let redis = Redis::start();
+    tell(
+        "| records in Redis | bytes each | begin and end by 64 at once, µs each | our processor, µs each | look-up by 64 at once, µs each |",
+    );
+    tell("|--:|--:|--:|--:|--:|");
+    let set = LocalSet::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    set.block_on(&runtime, async {
+        let store = Rc::new(store(&redis));
+        // As many at once as deliveries may be.
+        let at_once = async |numbers: &mut dyn Iterator<Item = u32>, is_known: bool| {
+            let numbers: Vec<u32> = numbers.collect();
+            for batch in numbers.chunks(64) {
+                let calls = batch.iter().map(|number| {
+                    let (store, key) = (Rc::clone(&store), key(*number));
+                    spawn_local(async move {
+                        let known = store.begin(key, now, &terms).await.unwrap();
+                        assert_eq!(matches!(known, Known::Record(_)), is_known);
+                        if !is_known {
+                            let record = Record::begun(None, now).accepted();
+                            store.end(key, record, None, &terms).await.unwrap();
+                        }
+                    })
+                });
+                for call in calls.collect::<Vec<_>>() {
+                    call.await.unwrap();
+                }
+            }
+        };
+        // The scripts, and what they are read into, are none of the records.
+        at_once(&mut (u32::MAX - 64..u32::MAX), false).await;
+        let before = used_memory(&redis);
+        let mut number = 0;
+        for goal in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|goal| *goal <= entries()) {
+            let (start, processor, from) = (Instant::now(), processor_time(), number);
+            at_once(&mut (number..goal), false).await;
+            number = goal;
+            let added = u128::from(number - from);
+            let ours = (processor_time() - processor) / added / 1_000;
+            let both = start.elapsed().as_micros() / added;
+            let each = used_memory(&redis).saturating_sub(before) / u64::from(goal);
+            let start = Instant::now();
+            at_once(&mut (0..1_000).map(|step| step * (goal / 1_000)), true).await;
+            let look_up = start.elapsed().as_micros() / 1_000;
+            tell(&format!("| {goal} | {each} | {both} | {ours} | {look_up} |"));
+        }
+        assert_eq!(redis.say(&["DBSIZE"]), (number + 64).to_string());
+    });
 }
 
 /// What a future comes to that is ready at once.

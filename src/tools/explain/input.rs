@@ -1,14 +1,24 @@
 //! What was captured, in the forms in which people have it.
 
 mod curl;
+mod event;
+mod go;
+mod har;
 mod http;
-mod map;
+mod java;
+mod php;
+mod python;
+mod tcpdump;
+mod text;
 
 use std::fmt;
+use std::sync::LazyLock;
 
+use self::text::Text;
 use crate::diagnose::json::Node;
 use crate::diagnose::{Parameters, Reading, readings, readings_of_map};
-use crate::verify::kind::is_of_an_envelope;
+use crate::translate::catalogue::Catalogue;
+use crate::verify::kind::{KnownParameters, is_of_an_envelope};
 
 /// A notification, as it was captured.
 #[derive(Debug)]
@@ -21,6 +31,12 @@ pub(super) struct Capture {
     pub(super) body: Vec<u8>,
     /// The ways to read it.
     pub(super) readings: Vec<Reading>,
+    /// What the form of the capture does not show, for people.
+    pub(super) notes: Vec<&'static str>,
+    /// What it shows where it could not show a byte.
+    pub(super) placeholder: Option<&'static [u8]>,
+    /// Whether somebody has parsed it.
+    is_parsed: bool,
 }
 
 /// The head of a request.
@@ -43,43 +59,56 @@ pub(super) enum Unreadable {
     NoNotification,
     /// The body is shorter than its head says.
     Incomplete { captured: usize, announced: usize },
+    /// The same of what tcpdump printed.
+    IncompleteDump { captured: usize, announced: usize },
     /// The request has no body.
     NoBody,
     /// A curl command that reads a file.
     NamesFile(String),
     /// A curl command whose quotes do not end.
     OpenQuote,
+    /// Java printed where its arrays are, and not what is in them.
+    Addresses,
 }
 
 impl Capture {
     /// Reads `bytes`, whatever form they have, if they hold a notification or what is left of one.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let trimmed = bytes.trim_ascii();
-        if trimmed.is_empty() {
+        Self::within(bytes, 0)
+    }
+
+    /// Reads what stands at this depth of strings in JSON.
+    fn within(bytes: &[u8], depth: usize) -> Result<Self, Unreadable> {
+        if bytes.trim_ascii().is_empty() {
             return Err(Unreadable::Empty);
         }
-        let capture = if trimmed.starts_with(b"curl ") || trimmed.starts_with(b"curl.exe ") {
-            curl::read(&String::from_utf8_lossy(trimmed))?
-        } else if let Some(request) = http::find(bytes) {
-            http::read(request)?
-        } else {
-            Self::of_text(bytes)?
-        };
-        if capture.is_of_a_notification() { Ok(capture) } else { Err(Unreadable::NoNotification) }
+        let text = Text::of(bytes);
+        let logged = event::logged(text.as_str()).filter(|_| depth < MAX_DEPTH);
+        if let Some(Ok(capture)) =
+            logged.map(|logged| Self::within(&text.bytes(&logged), depth.saturating_add(1)))
+        {
+            return Ok(capture);
+        }
+        if let Some(command) = curl::find(text.as_str()) {
+            return curl::read(command)?.written_as(&text).if_of_a_notification();
+        }
+        let of_text = || Self::of_text(&text, depth).and_then(Self::if_of_a_notification);
+        match http::find(text.raw()).map(|found| http::read(&found).and_then(Self::if_of_a_notification)) {
+            Some(Ok(capture)) => Ok(capture),
+            // A log has lines about requests, too.
+            Some(Err(unreadable)) => of_text().map_err(|_of_text| unreadable),
+            None => of_text(),
+        }
+    }
+
+    fn if_of_a_notification(self) -> Result<Self, Unreadable> {
+        if self.is_of_a_notification() { Ok(self) } else { Err(Unreadable::NoNotification) }
     }
 
     /// Reads a body, or what else may hold its parameters: JSON, or a line of a log.
-    fn of_text(bytes: &[u8]) -> Result<Self, Unreadable> {
+    fn of_text(text: &Text<'_>, depth: usize) -> Result<Self, Unreadable> {
         let mut found: Option<Self> = None;
-        let name = bytes.trim_ascii_start().split(|byte| *byte == b'=').next().unwrap_or_default();
-        let is_form = name.len() < bytes.trim_ascii().len()
-            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_%.-".contains(byte));
-        if is_form {
-            // What ends a line is of the editor or the shell that wrote the file, and so is a line that is empty.
-            let end =
-                bytes.strip_suffix(b"\n").map_or(bytes, |line| line.strip_suffix(b"\r").unwrap_or(line));
-            let body = end.strip_prefix(b"\r\n").or_else(|| end.strip_prefix(b"\n")).unwrap_or(end);
+        if let Some(body) = form(text.raw()) {
             let capture = Self::body("a raw body", None, body);
             // A line of a log may begin so, too.
             if capture.is_signed() || (body.contains(&b'&') && capture.is_of_a_notification()) {
@@ -88,13 +117,16 @@ impl Capture {
             found = Some(capture);
         }
         // The first that is signed, or else the first that is of a notification at all.
-        for capture in maps(bytes) {
+        for capture in maps(text.as_str(), depth) {
             if capture.is_signed() {
-                return Ok(capture);
+                return Ok(capture.written_as(text));
             }
             if !found.as_ref().is_some_and(Self::is_of_a_notification) {
-                found = Some(capture);
+                found = Some(capture.written_as(text));
             }
+        }
+        if text.as_str().contains(ADDRESS) {
+            return Err(Unreadable::Addresses);
         }
         found.ok_or(Unreadable::Unknown)
     }
@@ -104,7 +136,8 @@ impl Capture {
         self.readings.iter().any(|reading| {
             let is_beside = |name: &[u8]| name != b"sign" && name != b"sign_type" && is_of_an_envelope(name);
             let mut names = reading.parameters.iter().map(|(name, _)| name);
-            reading.parameters.get("sign").is_some() && names.any(is_beside)
+            let sign = reading.parameters.get("sign");
+            sign.is_some_and(|sign| !sign.starts_with(ADDRESS.as_bytes())) && names.any(is_beside)
         })
     }
 
@@ -115,17 +148,51 @@ impl Capture {
 
     /// A capture of a body as it came.
     fn body(form: &'static str, head: Option<Head>, body: &[u8]) -> Self {
-        Self { form, head, readings: readings(body), body: body.to_vec() }
+        Self {
+            form,
+            head,
+            readings: readings(body),
+            body: body.to_vec(),
+            notes: Vec::new(),
+            placeholder: None,
+            is_parsed: false,
+        }
     }
 
     /// A capture of parameters that somebody has parsed.
     fn parsed(form: &'static str, parameters: Parameters) -> Self {
-        Self {
-            form,
-            head: None,
-            body: parameters.encoded().into_bytes(),
-            readings: readings_of_map(parameters),
+        let body = parameters.encoded().into_bytes();
+        let readings = readings_of_map(parameters);
+        Self { form, head: None, body, readings, notes: Vec::new(), placeholder: None, is_parsed: true }
+    }
+
+    /// The same with something to know about it.
+    fn noting(mut self, note: &'static str) -> Self {
+        self.notes.push(note);
+        self
+    }
+
+    /// The same in the bytes in which `text` was written.
+    fn written_as(self, text: &Text<'_>) -> Self {
+        if text.is_utf8() {
+            return self;
         }
+        let Self { form, head, notes, placeholder, .. } = self;
+        let written = if self.is_parsed {
+            let parameters = self.readings.first().map(|reading| &reading.parameters);
+            let pairs: Vec<_> = parameters
+                .iter()
+                .flat_map(|parameters| parameters.iter())
+                .map(|(name, value)| (text.of_bytes(name), text.of_bytes(value)))
+                .collect();
+            Self::parsed(
+                form,
+                pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect(),
+            )
+        } else {
+            Self::body(form, None, &text.of_bytes(&self.body))
+        };
+        Self { head, notes, placeholder, ..written }
     }
 
     /// What `run` reads.
@@ -136,39 +203,85 @@ impl Capture {
 
 /// Parameters of which every notification has some. Others of the envelope, such as `version`, are common elsewhere.
 const TELLING: [&str; 6] = ["app_id", "biz_content", "msg_method", "notify_id", "notify_type", "sign"];
-/// How many braces are looked at as the beginning of a map.
-const MAX_BRACES: usize = 64;
+/// How many places are looked at as the beginning of a map.
+const MAX_MAPS: usize = 1_000;
+/// How many bytes are read in vain as JSON that has no end.
+const MAX_HALVES: usize = 1024 * 1024 * 1024;
 /// How deep JSON may be nested in the strings of JSON, and captures be looked for in it.
 const MAX_DEPTH: usize = 8;
+/// The longest map that is no JSON, in bytes.
+const MAX_MAP: usize = 1024 * 1024;
+/// What Java prints in the place of an array of strings.
+const ADDRESS: &str = "[Ljava.lang.String;@";
+/// Of a form in which the type of the map makes each value a list.
+const LISTS: &str =
+    "each value is a list of one here: the first item of each was taken, as the check has to take it";
+/// Of a map that does not end.
+const CUT: &str = "the map does not end: something cut it, and what came after is not known";
+
+/// The names that mean something in any notification.
+static KNOWN: LazyLock<KnownParameters> = LazyLock::new(|| Catalogue::builtin().parameters());
+
+/// How many of these parameters mean something, each name once.
+fn known(parameters: &Parameters) -> usize {
+    KNOWN.names(false, None).filter(|name| parameters.get(name).is_some()).count()
+}
+
+/// The body in `bytes`, if they may be one.
+fn form(bytes: &[u8]) -> Option<&[u8]> {
+    // What ends a line is of the editor or the shell that wrote the file, and so is a line that is empty.
+    let end = bytes.strip_suffix(b"\n").map_or(bytes, |line| line.strip_suffix(b"\r").unwrap_or(line));
+    let body = end.strip_prefix(b"\r\n").or_else(|| end.strip_prefix(b"\n")).unwrap_or(end);
+    let trimmed = bytes.trim_ascii();
+    let name = trimmed.split(|byte| *byte == b'=').next().unwrap_or_default();
+    let is_plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_%.-+".contains(byte));
+    // All of it may have been encoded, so that no `=` is left.
+    let is_encoded = || memchr::memmem::find(&trimmed.to_ascii_lowercase(), b"sign%3d").is_some();
+    (is_plain && (name.len() < trimmed.len() || is_encoded())).then_some(body)
+}
 
 /// All that may be a map of parameters in `text`, in its order. What was read as JSON is not looked at again.
-fn maps(text: &[u8]) -> impl Iterator<Item = Capture> {
+fn maps(text: &str, depth: usize) -> impl Iterator<Item = Capture> {
     let mut at = 0_usize;
-    let mut braces = 0_usize;
+    let mut places = 0_usize;
+    let mut left = MAX_HALVES;
     std::iter::from_fn(move || {
-        let start = at.checked_add(memchr::memchr(b'{', text.get(at..)?)?)?;
-        braces = braces.checked_add(1).filter(|braces| *braces <= MAX_BRACES)?;
+        let rest = text.get(at..)?;
+        let start = at.checked_add(rest.find(['{', '[', 'A', 'a'])?)?;
         let rest = text.get(start..)?;
-        let (captures, length) = json(rest).unwrap_or_else(|| (map::read(rest), 1));
-        at = start.checked_add(length)?;
-        Some(captures)
+        at = start.checked_add(1)?;
+        if rest.starts_with('{') {
+            places = places.checked_add(1).filter(|places| *places <= MAX_MAPS)?;
+            if let Some((node, after)) = Node::begin(rest) {
+                at = text.len().saturating_sub(after.len());
+                let mut found = Vec::new();
+                nodes(&node, depth, &mut found);
+                return Some(found);
+            }
+            if rest.get(1..)?.trim_start().starts_with('"') {
+                left = left.checked_sub(rest.len())?;
+            }
+        }
+        let before = text.get(..start).unwrap_or_default();
+        let rest = up_to(rest, MAX_MAP);
+        let found = match rest.as_bytes().first() {
+            Some(b'{') => python::dict(before, rest).or_else(|| java::map(rest)),
+            Some(b'[') if before.ends_with("map") => go::map(rest),
+            Some(b'[') => python::tuples(rest),
+            _ => php::array(rest),
+        };
+        Some(found.into_iter().collect())
     })
     .flatten()
 }
 
-/// The captures in the JSON that `text` begins with, the outer ones first, and how many bytes it has.
-fn json(text: &[u8]) -> Option<(Vec<Capture>, usize)> {
-    let text = readable(text);
-    let (node, rest) = Node::begin(text)?;
-    let mut found = Vec::new();
-    nodes(&node, 0, &mut found);
-    Some((found, text.len().saturating_sub(rest.len())))
-}
-
-/// What of `text` is UTF-8, from its beginning on.
-fn readable(text: &[u8]) -> &str {
-    let end = std::str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
-    text.get(..end).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+/// The beginning of `text`, of at most as many bytes.
+fn up_to(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// Adds what may be a notification in `node`: a HAR entry, the event of a cloud function, a map of parameters, or what
@@ -182,27 +295,29 @@ fn nodes(node: &Node, depth: usize, found: &mut Vec<Capture>) {
         Node::Token(_) => {}
         Node::List(items) => items.iter().for_each(|item| nodes(item, inner, found)),
         Node::Text(text) => {
-            let text = text.trim_start();
-            if !text.starts_with(['{', '[']) {
-                return;
-            }
-            match Node::begin(text) {
-                Some((node, _)) => nodes(&node, inner, found),
-                None => found.extend(map::read(text.as_bytes())),
+            if TELLING.iter().any(|name| text.contains(name)) {
+                found.extend(Capture::within(text.as_bytes(), inner));
             }
         }
         Node::Object(members) => {
-            if let Some(request) = har_request(node) {
-                found.extend(har(request));
+            if let Some(request) = har::request(node) {
+                found.extend(har::read(request));
                 return;
             }
-            if let Some(body) = node.get("body").and_then(Node::text).filter(|body| body.contains("sign=")) {
-                found.push(Capture::body("the body of an event in JSON", None, body.as_bytes()));
+            if let Some(capture) = event::read(node) {
+                found.push(capture);
+                return;
             }
-            found.push(object(members));
             // The content of a notification is no other notification.
-            let others = members.iter().filter(|(name, _)| name != "biz_content");
-            others.for_each(|(_, value)| nodes(value, inner, found));
+            let others = members.iter().filter(|(name, _)| name != "biz_content").map(|(_, value)| value);
+            let is_signed = node.get("sign").is_some();
+            if is_signed {
+                found.push(object(members));
+            }
+            others.for_each(|value| nodes(value, inner, found));
+            if !is_signed {
+                found.push(object(members));
+            }
         }
     }
 }
@@ -222,45 +337,6 @@ fn object(members: &[(String, Node)]) -> Capture {
     let parameters = values.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     Capture::parsed("a JSON map of parameters", parameters)
 }
-
-/// The first request of an HTTP archive that has a body; or of one of its entries.
-fn har_request(node: &Node) -> Option<&Node> {
-    let entries = node.get("log").and_then(|log| log.get("entries"));
-    let mut of_entries = match entries {
-        Some(Node::List(entries)) => entries.iter(),
-        _ => [].iter(),
-    };
-    let request =
-        of_entries.find_map(|entry| entry.get("request").filter(|request| request.get("postData").is_some()));
-    let request = request.or_else(|| node.get("request")).unwrap_or(node);
-    request.get("postData").map(|_| request)
-}
-
-fn har(request: &Node) -> Option<Capture> {
-    let text = |node: &Node, name| node.get(name).and_then(Node::text).map(ToOwned::to_owned);
-    let pairs = |node: Option<&Node>| -> Vec<(String, String)> {
-        match node {
-            Some(Node::List(items)) => {
-                items.iter().filter_map(|item| Some((text(item, "name")?, text(item, "value")?))).collect()
-            }
-            _ => Vec::new(),
-        }
-    };
-    let data = request.get("postData")?;
-    let head = Head {
-        method: text(request, "method").unwrap_or_else(|| "POST".to_owned()),
-        target: target(&text(request, "url").unwrap_or_default()),
-        headers: pairs(request.get("headers")),
-    };
-    if let Some(body) = text(data, "text").filter(|text| !text.is_empty()) {
-        return Some(Capture::body(HAR, Some(head), body.as_bytes()));
-    }
-    let params = pairs(data.get("params"));
-    let params = params.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    Some(Capture { head: Some(head), ..Capture::parsed(HAR, params) })
-}
-
-const HAR: &str = "an HTTP archive (HAR)";
 
 /// Path and query of a URL.
 fn target(url: &str) -> String {
@@ -285,17 +361,28 @@ impl fmt::Display for Unreadable {
                 f,
                 "the capture holds {captured} of the {announced} bytes that the body has: capture all of it (tcpdump -s 0)"
             ),
+            Self::IncompleteDump { captured, announced } => write!(
+                f,
+                "tcpdump shows {captured} of the {announced} bytes that the body has: capture all of it (-s 0), and as \
+                 -A leaves out what ends a line with CR, write the packets (-w FILE) and save the body from Wireshark \
+                 (Follow HTTP Stream, as raw)"
+            ),
             Self::NoBody => write!(f, "the request has no body: Alipay posts a form"),
             Self::NamesFile(name) => {
                 write!(f, "the curl command reads the file {}: explain that file", name.escape_debug())
             }
             Self::OpenQuote => write!(f, "the curl command has a quote without its end: copy all of it"),
+            Self::Addresses => write!(
+                f,
+                "Java printed where its arrays are and not what is in them ({ADDRESS}…): log the raw body, or each value \
+                 by getParameter(name)"
+            ),
         }
     }
 }
 
-const FORMS: &str =
-    "give a raw body, an HTTP request, a curl command, a JSON map of parameters or an HTTP archive (HAR)";
+const FORMS: &str = "give a raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go \
+                     print it, or an HTTP archive (HAR)";
 
 #[cfg(test)]
 mod tests;

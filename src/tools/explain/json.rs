@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::doubts::Doubt;
 use super::report::{answer, label, show};
 use super::{Next, Report};
 use crate::diagnose::{Diagnosis, Parameters, Shape};
@@ -40,8 +41,9 @@ impl Report<'_> {
             "app_id": self.verified.as_ref().map(|(app_id, _)| app_id),
             "form": self.verified.as_ref().map(|(_, form)| form.label()),
             "run": self.next(),
-            "diagnosis": self.diagnosis.as_ref().map(diagnosis),
-            "received": { "as": self.capture.form, "bytes": self.capture.body.len(), "parameters": pairs },
+            "diagnosis": self.diagnosis.as_ref().map(|told| diagnosis(told, &self.doubts(told))),
+            "received": { "as": self.capture.form, "bytes": self.capture.body.len(), "parameters": pairs,
+                "notes": self.capture.notes },
             "signed_texts": texts,
             "keys": keys,
         });
@@ -69,7 +71,9 @@ fn text(parameters: &Parameters, shape: Shape) -> Value {
     json!({ "form": label(shape), "bytes": text.len(), "sha256": hex(digest.as_ref()), "text": show(&text) })
 }
 
-fn diagnosis(diagnosis: &Diagnosis) -> Value {
+fn diagnosis(diagnosis: &Diagnosis, doubts: &[Doubt]) -> Value {
+    let doubts: Vec<Value> =
+        doubts.iter().map(|doubt| json!({ "what": doubt.what, "find_out": doubt.find_out })).collect();
     let causes: Vec<Value> = diagnosis
         .findings
         .iter()
@@ -97,6 +101,7 @@ fn diagnosis(diagnosis: &Diagnosis) -> Value {
     json!({
         "proven": diagnosis.is_proven,
         "causes": causes,
+        "maybe": doubts,
         "difference": difference,
         "signature_holds": opened,
         "signed_text": diagnosis.signed.as_ref().map(|(signed, shape)| text(signed, *shape)),

@@ -44,7 +44,12 @@ impl Report<'_> {
         if let Some(difference) = &diagnosis.difference {
             write_difference(difference, out)?;
         }
+        self.capture.notes.iter().try_for_each(|note| line(out, "note", note))?;
         self.write_proof(diagnosis, out)?;
+        for doubt in self.doubts(diagnosis) {
+            line(out, "maybe", &doubt.what)?;
+            line(out, "", &doubt.find_out)?;
+        }
         writeln!(out)
     }
 
@@ -65,6 +70,16 @@ impl Report<'_> {
         };
         let key = self.keys.get(*place).map(|known| named(known)).unwrap_or_default();
         line(out, "proof", &format!("the signature opens with {key}: that is the key which made it"))?;
+        if let Some(known) = self.keys.get(*place).filter(|known| self.is_of_another_app(known)) {
+            line(
+                out,
+                "",
+                &format!(
+                    "it is configured for app {}, and the notification says it is for another",
+                    known.app_id
+                ),
+            )?;
+        }
         line(out, "", &format!("it holds the {} {}", opened.hash, hex(&opened.digest)))?;
         let trials = diagnosis.trials;
         match &diagnosis.signed {
@@ -118,6 +133,9 @@ impl Report<'_> {
         )?;
         if let Some(head) = &self.capture.head {
             writeln!(out, "  {} {}", Printable(&head.method), Printable(&head.target))?;
+        }
+        if self.verified.is_some() {
+            self.capture.notes.iter().try_for_each(|note| writeln!(out, "  ({note})"))?;
         }
         let names: Vec<String> = parameters.iter().map(|(name, _)| show(name)).collect();
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default().min(24);

@@ -38,6 +38,8 @@ struct Findings {
     passed: usize,
     taken: usize,
     finished: bool,
+    /// Whether somebody ended it.
+    interrupted: bool,
 }
 
 /// What a genuine one heard.
@@ -78,16 +80,18 @@ pub(super) async fn attack<W: std::io::Write>(
         passed: 0,
         taken: 0,
         finished: false,
+        interrupted: false,
     };
     let outcome = {
         let mut stop = std::pin::pin!(stop);
         tokio::select! {
-            () = &mut stop => Ok(()),
-            outcome = all(plan, &mut findings, show) => outcome,
+            () = &mut stop => None,
+            outcome = all(plan, &mut findings, show) => Some(outcome),
         }
     };
     show.clear();
-    outcome?;
+    findings.interrupted = outcome.is_none();
+    outcome.transpose()?;
     let is_sound = findings.finished && findings.passed == 0;
     conclude(&findings, show)?;
     Ok(is_sound)
@@ -267,12 +271,7 @@ impl Findings {
 }
 
 fn conclude<W: std::io::Write>(findings: &Findings, show: &mut Show<W>) -> Result<(), Stopped> {
-    if findings.attacks.is_empty() {
-        show.say(
-            "\nNothing genuine was accepted, so nothing can be learnt of forgeries. Is --private-key the other half of the \
-             key over there, --app-id its app, and does the app accept?",
-        )?;
-    } else {
+    if !findings.attacks.is_empty() {
         let attacks = counted(u64::try_from(findings.attacks.len()).unwrap_or_default(), "attack");
         show.say(&format!(
             "\n{attacks}: {} refused, {} PASSED, {} taken.",
@@ -284,9 +283,20 @@ fn conclude<W: std::io::Write>(findings: &Findings, show: &mut Show<W>) -> Resul
         if findings.taken > 0 {
             show.say("taken: harmless if the app read exactly what was signed, and nothing beside it.")?;
         }
-        if !findings.finished {
-            show.say("It did not come to its end, or something genuine was refused at the end: this proves nothing.")?;
+    }
+    match (findings.interrupted, findings.attacks.is_empty()) {
+        (true, true) => show.say("\nInterrupted before the first attack was over: nothing is known of forgeries.")?,
+        (true, false) => {
+            show.say("Interrupted: of the attacks that were not over nothing is known, so this proves nothing.")?;
         }
+        (false, true) => show.say(
+            "\nNothing genuine was accepted, so nothing can be learnt of forgeries. Is --private-key the other half of the \
+             key over there, --app-id its app, and does the app accept?",
+        )?,
+        (false, false) if !findings.finished => {
+            show.say("Something genuine was refused at the end: what was refused proves nothing.")?;
+        }
+        (false, false) => {}
     }
     if show.is_silent() {
         show.json(findings)?;

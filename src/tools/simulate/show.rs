@@ -134,7 +134,11 @@ impl<W: Write> Show<W> {
                 counted(summary.unfinished, "notification")
             ))?;
         }
-        self.say(&format!("Answers: {}.", answers(&summary.answers)))?;
+        if summary.answers.is_empty() {
+            self.say("No answer came until then.")?;
+        } else {
+            self.say(&format!("Answers: {}.", answers(&summary.answers)))?;
+        }
         if let Some(latency) = summary.latency_ms {
             self.say(&format!(
                 "Time to an answer: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms.",

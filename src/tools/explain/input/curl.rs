@@ -1,10 +1,24 @@
 //! A curl command, as browsers, proxies and people write it.
 
+mod cmd;
+mod posix;
+
 use super::{Capture, Head, Unreadable, target};
+
+/// The command in `text`, without the prompt before it.
+pub(super) fn find(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let line = text.lines().next().unwrap_or_default();
+    let at = ["curl ", "curl.exe "].iter().filter_map(|name| line.find(name)).min()?;
+    let prompt = line.get(..at)?.trim_end();
+    let is_prompt = prompt.is_empty() || prompt.ends_with(['$', '#', '%', '>', '❯']);
+    text.get(at..).filter(|_| is_prompt)
+}
 
 /// Reads `command`, which begins with `curl`.
 pub(super) fn read(command: &str) -> Result<Capture, Unreadable> {
-    let mut words = words(command)?.into_iter().skip(1);
+    let words = if cmd::is_of_it(command) { cmd::words(command)? } else { posix::words(command)? };
+    let mut words = words.into_iter().skip(1);
     let mut head = Head { target: "/".to_owned(), ..Head::default() };
     let mut data: Option<String> = None;
     while let Some(word) = words.next() {
@@ -88,77 +102,4 @@ fn split(word: &str) -> (String, Option<String>) {
         }
         Some(_) | None => (word.to_owned(), None),
     }
-}
-
-/// The words of a command, as a POSIX shell splits them; `$'…'` as bash does, for browsers write it.
-fn words(command: &str) -> Result<Vec<String>, Unreadable> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut rest = command.chars().peekable();
-    while let Some(character) = rest.next() {
-        match character {
-            ' ' | '\t' | '\n' | '\r' => words.extend(word.take()),
-            '\\' => match rest.next() {
-                Some('\n') | None => {}
-                Some('\r') => drop(rest.next_if_eq(&'\n')),
-                Some(other) => word.get_or_insert_default().push(other),
-            },
-            '$' if rest.next_if_eq(&'\'').is_some() => ansi(&mut rest, word.get_or_insert_default())?,
-            '\'' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match rest.next().ok_or(Unreadable::OpenQuote)? {
-                        '\'' => break,
-                        other => word.push(other),
-                    }
-                }
-            }
-            '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match rest.next().ok_or(Unreadable::OpenQuote)? {
-                        '"' => break,
-                        '\\' => match rest.next().ok_or(Unreadable::OpenQuote)? {
-                            escaped @ ('"' | '\\' | '$' | '`') => word.push(escaped),
-                            '\n' => {}
-                            other => word.extend(['\\', other]),
-                        },
-                        other => word.push(other),
-                    }
-                }
-            }
-            other => word.get_or_insert_default().push(other),
-        }
-    }
-    words.extend(word);
-    Ok(words)
-}
-
-/// The rest of a `$'…'`, with its escapes.
-fn ansi(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, word: &mut String) -> Result<(), Unreadable> {
-    loop {
-        match rest.next().ok_or(Unreadable::OpenQuote)? {
-            '\'' => return Ok(()),
-            '\\' => match rest.next().ok_or(Unreadable::OpenQuote)? {
-                'n' => word.push('\n'),
-                'r' => word.push('\r'),
-                't' => word.push('\t'),
-                'u' => word.push(code(rest, 4)),
-                'x' => word.push(code(rest, 2)),
-                other => word.push(other),
-            },
-            other => word.push(other),
-        }
-    }
-}
-
-/// The character of up to so many hexadecimal digits.
-fn code(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, digits: usize) -> char {
-    let mut value = 0_u32;
-    for _ in 0..digits {
-        let Some(digit) = rest.peek().and_then(|character| character.to_digit(16)) else { break };
-        value = value.wrapping_shl(4) | digit;
-        rest.next();
-    }
-    char::from_u32(value).unwrap_or(char::REPLACEMENT_CHARACTER)
 }

@@ -1,5 +1,6 @@
 //! An HTTP request as a proxy or tcpdump shows it.
 
+use super::tcpdump::{self, length_of_packet};
 use super::{Capture, Head, Unreadable};
 
 /// The methods that a request in a capture may have.
@@ -8,17 +9,29 @@ const METHODS: [&[u8]; 7] = [b"POST ", b"GET ", b"PUT ", b"PATCH ", b"DELETE ", 
 const MAX_LINES: usize = 1_000;
 const MAX_HEADERS: usize = 128;
 
-/// The request in `bytes`, from its method on; what tcpdump shows of the packet stands before it.
-pub(super) fn find(bytes: &[u8]) -> Option<&[u8]> {
+/// A request as it was found.
+pub(super) struct Found<'b> {
+    /// From its method on.
+    bytes: &'b [u8],
+    /// Whether what stands before it is of tcpdump.
+    is_dump: bool,
+}
+
+/// The request in `bytes`; what tcpdump shows of the packet may stand before it.
+pub(super) fn find(bytes: &[u8]) -> Option<Found<'_>> {
     let mut at = 0_usize;
+    let mut is_dump = false;
     for line in bytes.split(|byte| *byte == b'\n').take(MAX_LINES) {
         // tcpdump repeats the request in the line that it writes before the packet.
         let of_request = Some(line).filter(|line| length_of_packet(line).is_none());
+        is_dump |= of_request.is_none();
         if let Some(end) = of_request.and_then(|line| memchr::memmem::find(line, b" HTTP/1.")) {
             let before = line.get(..end)?;
             let start = METHODS.iter().filter_map(|method| memchr::memmem::rfind(before, method)).max();
             if let Some(start) = start {
-                return bytes.get(at.checked_add(start)?..);
+                // The head of a packet begins so, of IPv4 and of IPv6.
+                is_dump |= line.starts_with(b"E.") || line.starts_with(b"`.");
+                return Some(Found { bytes: bytes.get(at.checked_add(start)?..)?, is_dump });
             }
         }
         at = at.saturating_add(line.len()).saturating_add(1);
@@ -26,10 +39,11 @@ pub(super) fn find(bytes: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// Reads the request that `bytes` begin with.
-pub(super) fn read(bytes: &[u8]) -> Result<Capture, Unreadable> {
+/// Reads the request.
+pub(super) fn read(found: &Found<'_>) -> Result<Capture, Unreadable> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
+    let Found { bytes, mut is_dump } = *found;
     let Ok(httparse::Status::Complete(length)) = request.parse(bytes) else {
         return Err(Unreadable::Unknown);
     };
@@ -53,11 +67,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<Capture, Unreadable> {
         dechunk(rest)
             .ok_or(Unreadable::Incomplete { captured: rest.len(), announced: rest.len().saturating_add(1) })?
     } else {
-        let packets = payload(rest);
+        let packets = tcpdump::payload(rest);
+        is_dump |= packets.is_some();
+        let packets = packets.unwrap_or_else(|| rest.to_vec());
         match header("content-length").and_then(|length| length.parse::<usize>().ok()) {
-            Some(length) => packets
-                .get(..length)
-                .ok_or(Unreadable::Incomplete { captured: packets.len(), announced: length })?
+            Some(announced) => packets
+                .get(..announced)
+                .ok_or_else(|| {
+                    let captured = packets.len();
+                    if is_dump {
+                        Unreadable::IncompleteDump { captured, announced }
+                    } else {
+                        Unreadable::Incomplete { captured, announced }
+                    }
+                })?
                 .to_vec(),
             None => packets.trim_ascii_end().to_vec(),
         }
@@ -68,42 +91,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Capture, Unreadable> {
         let query = query.filter(|query| !query.is_empty()).ok_or(Unreadable::NoBody)?;
         return Ok(Capture::body("an HTTP request", Some(head), &query));
     }
-    Ok(Capture::body("an HTTP request", Some(head), &body))
-}
-
-/// The body without what tcpdump writes between the packets: a line with time and length, and the packet's own head.
-fn payload(rest: &[u8]) -> Vec<u8> {
-    let mut lines = rest.split_inclusive(|byte| *byte == b'\n').peekable();
-    let mut body: Vec<u8> = Vec::new();
-    let gather = |lines: &mut std::iter::Peekable<_>| -> Vec<u8> {
-        let mut chunk = Vec::new();
-        while let Some(line) = lines.next_if(|line: &&[u8]| length_of_packet(line).is_none()) {
-            chunk.extend_from_slice(line);
-        }
-        chunk
-    };
-    let first = gather(&mut lines);
-    let is_dump = lines.peek().is_some();
-    body.extend(if is_dump { first.strip_suffix(b"\n").unwrap_or(&first) } else { &first });
-    while let Some(line) = lines.next() {
-        let length = length_of_packet(line).unwrap_or_default();
-        let chunk = gather(&mut lines);
-        let chunk = chunk.strip_suffix(b"\n").unwrap_or(&chunk);
-        body.extend(chunk.get(chunk.len().saturating_sub(length)..).unwrap_or_default());
+    let capture = Capture::body("an HTTP request", Some(head), &body);
+    if is_dump {
+        return Ok(Capture { placeholder: Some(tcpdump::PLACEHOLDER), ..capture }.noting(tcpdump::NOTE));
     }
-    body
-}
-
-/// The length of the payload, if `line` is the one that tcpdump writes before a packet.
-fn length_of_packet(line: &[u8]) -> Option<usize> {
-    let text = std::str::from_utf8(line).ok()?;
-    let is_time = text.get(..8).is_some_and(|time| {
-        time.bytes()
-            .enumerate()
-            .all(|(at, byte)| if at == 2 || at == 5 { byte == b':' } else { byte.is_ascii_digit() })
-    });
-    let (_, after) = text.rsplit_once(", length ").filter(|_| is_time && text.contains(" IP"))?;
-    after.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+    Ok(capture)
 }
 
 /// The body in chunks, if it is whole.

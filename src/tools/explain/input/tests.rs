@@ -48,16 +48,42 @@ fn a_request_in_chunks_is_put_together() {
 }
 
 #[test]
-fn what_tcpdump_writes_around_the_packets_is_passed_over() {
+fn what_tcpdump_writes_around_the_packets_is_passed_over_with_every_form_of_the_time() {
     let (one, other) = BODY.split_at(30);
-    let dump = format!(
-        "12:00:00.000001 IP 1.2.3.4.5 > 6.7.8.9.80: Flags [P.], seq 1:99, ack 1, win 512, length 98: HTTP: POST / \
-         HTTP/1.1\nE..z..@.@...........POST / HTTP/1.1\nHost: a\nContent-Length: {}\n\n{one}\n12:00:00.000002 IP \
-         1.2.3.4.5 > 6.7.8.9.80: Flags [P.], seq 99:100, ack 1, win 512, length {}: HTTP\nE..z..@.\n.@....charset={other}\n",
-        BODY.len(),
-        other.len()
-    );
-    holds_the_body(&dump, "an HTTP request");
+    for (time, interface) in [
+        ("12:00:00.000001 ", ""),
+        ("2026-11-25 12:00:00.000001 ", ""),
+        ("1764072000.000001 ", ""),
+        (" 00:00:00.000012 ", ""),
+        ("", ""),
+        ("12:00:00.000001 ", "eth0  In  "),
+    ] {
+        let dump = format!(
+            "{time}{interface}IP 1.2.3.4.5 > 6.7.8.9.80: Flags [P.], seq 1:99, ack 1, win 512, length 98: HTTP: POST / \
+             HTTP/1.1\nE..z..@.@...........POST / HTTP/1.1\nHost: a\nContent-Length: {}\n\n{one}\n{time}{interface}IP \
+             1.2.3.4.5 > 6.7.8.9.80: Flags [P.], seq 99:100, ack 1, win 512, length {}: HTTP\nE..z..@.\n.@....charset={other}\n",
+            BODY.len(),
+            other.len()
+        );
+        let capture = holds_the_body(&dump, "an HTTP request");
+        assert_eq!((capture.notes, capture.placeholder), (vec![tcpdump::NOTE], Some(tcpdump::PLACEHOLDER)));
+        let short = dump.replace(&format!("Content-Length: {}", BODY.len()), "Content-Length: 999");
+        assert_eq!(
+            Capture::read(short.as_bytes()).unwrap_err(),
+            Unreadable::IncompleteDump { captured: BODY.len(), announced: 999 }
+        );
+    }
+    // A line of the body that only begins with a number is none of its lines.
+    assert_eq!(tcpdump::length_of_packet(b"12 IP addresses, length 3"), None);
+}
+
+#[test]
+fn one_packet_of_tcpdump_without_the_line_before_it_is_known_as_one() {
+    let packet =
+        format!("E..z..@.@...........POST / HTTP/1.1\nHost: a\nContent-Length: {}\n\n{BODY}\n", BODY.len());
+    assert_eq!(holds_the_body(&packet, "an HTTP request").notes, [tcpdump::NOTE]);
+    let request = format!("POST / HTTP/1.1\nContent-Length: {}\n\n{BODY}", BODY.len());
+    assert_eq!(holds_the_body(&request, "an HTTP request").notes, Vec::<&str>::new());
 }
 
 #[test]
@@ -75,6 +101,10 @@ fn a_curl_command_is_read_with_the_quotes_of_every_shell() {
         format!("curl 'http://a/n' --data-binary $'{}'", BODY.replace("%27", "\\'").replace('=', "\\u003d")),
         format!("curl -sSd{BODY} http://a/n"),
         format!("curl --url http://a/n --data={BODY} -o /dev/null"),
+        format!("$ curl -d '{BODY}' http://a/n"),
+        format!("me@host:~/x$ curl -d '{BODY}' http://a/n"),
+        format!("C:\\Users\\me>curl -d \"{BODY}\" http://a/n"),
+        format!("curl.exe ^\"http://a/n^\" ^\r\n  --data-raw ^\"{}^\"", BODY.replace('%', "^%^").replace('&', "^&")),
         "curl http://a/n -d charset=UTF-8 --data-urlencode 'biz_content={\"a\":\"& '\\''\"}' -d 'sign=AB%2B%2F%3D' -d app_id=1".to_owned(),
     ];
     for command in commands {
@@ -170,17 +200,207 @@ fn a_map_is_found_in_a_structured_log_and_beside_other_maps() {
     ] {
         holds_the_body(&log, form);
     }
-    // Half a map is none, for the signature may be in the other half.
-    let half = b"{app_id=1, biz_content={\"a\":{\"b\":1},\"c\":\"\xc8\"}, sign=AB}";
-    assert!(Capture::read(half).is_err());
+    // What is neither UTF-8 nor GBK is read as it is.
+    let odd = b"{app_id=1, biz_content={\"a\":{\"b\":1},\"c\":\"\xc8\"}, sign=AB}";
+    let odd = Capture::read(odd).unwrap().parameters();
+    assert_eq!(odd.get("biz_content"), Some(&b"{\"a\":{\"b\":1},\"c\":\"\xc8\"}"[..]));
+    assert_eq!(odd.get("sign"), Some(&b"AB"[..]));
     // Bytes that are no UTF-8 after it are no part of it.
     let after = [json.as_bytes(), b" \xff"].concat();
     assert_eq!(Capture::read(&after).unwrap().parameters(), Parameters::decoded(BODY.as_bytes()));
 }
 
+/// The body of which the captures below hold the parameters.
+fn pairs(text: &str, form: &str) -> Capture {
+    let capture = read(text);
+    assert_eq!(capture.form, form, "{text}");
+    let content = "{\"a\":\"& 'x y:z] b=c, d\"}";
+    let expected = [("app_id", "1"), ("biz_content", content), ("charset", "UTF-8"), ("sign", "AB+/=")];
+    let expected = expected.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    assert_eq!(capture.parameters(), expected, "{text}");
+    capture
+}
+
+const CONTENT: &str = r#"{"a":"& 'x y:z] b=c, d"}"#;
+
+#[test]
+fn what_php_prints_is_read() {
+    let lines = format!(
+        "Array\n(\n    [app_id] => 1\n    [biz_content] => {CONTENT}\n    [charset] => UTF-8\n    [sign] => AB+/=\n)\n"
+    );
+    for text in
+        [lines.clone(), format!("12:00 notify: {lines} end"), lines.replace("\n    ", " ").replace('\n', " ")]
+    {
+        pairs(&text, "what print_r of PHP prints");
+    }
+    let nested = "Array\n(\n    [app_id] => Array\n        (\n            [0] => 1\n        )\n\n    [sign] => AB\n)\n";
+    assert_eq!(read(nested).parameters(), Parameters::decoded(b"app_id=[1]&sign=AB"));
+    let dump = format!(
+        "array(4) {{\n  [\"app_id\"]=>\n  string(1) \"1\"\n  [\"biz_content\"]=>\n  string({}) \"{CONTENT}\"\n  [\"charset\"]=>\n  \
+         string(5) \"UTF-8\"\n  [\"sign\"]=>\n  string(5) \"AB+/=\"\n}}\n",
+        CONTENT.len()
+    );
+    pairs(&dump, "what var_dump of PHP prints");
+    let export = format!(
+        "array (\n  'app_id' => '1',\n  'biz_content' => '{}',\n  'charset' => 'UTF-8',\n  'sign' => 'AB+/=',\n)",
+        CONTENT.replace('\'', "\\'")
+    );
+    pairs(&export, "what var_export of PHP prints");
+}
+
+#[test]
+fn what_go_prints_is_read_and_the_lists_of_its_type_are_no_damage() {
+    let map = format!("map[app_id:1 biz_content:{CONTENT} charset:UTF-8 sign:AB+/=]");
+    pairs(&map, "a map of Go");
+    pairs(&format!("2026/11/25 12:00:00 notify {map} from 1.2.3.4"), "a map of Go");
+    let values = format!("map[app_id:[1] biz_content:[{CONTENT}] charset:[UTF-8] sign:[AB+/=]]");
+    assert_eq!(pairs(&values, "url.Values of Go").notes, [LISTS]);
+    let text = "map[app_id:1 body:x y:z 5:6 [x] b:y sign:AB+/= subject:a b version:1.0]";
+    let expected = b"app_id=1&body=x y:z 5:6 [x] b:y&sign=AB%2B/%3D&subject=a b&version=1.0";
+    assert_eq!(read(text).parameters(), Parameters::decoded(expected));
+}
+
+#[test]
+fn what_python_prints_is_read() {
+    let quoted = CONTENT.replace('\'', "\\'");
+    for (text, form) in [
+        (
+            format!(
+                "{{b'app_id': b'1', b'biz_content': b'{quoted}', b'charset': b'UTF-8', b'sign': b'AB+/='}}"
+            ),
+            "a dict of Python",
+        ),
+        (
+            format!(
+                "{{'app_id': 1, 'biz_content': '{}', 'charset': 'UTF-8', 'sign': 'AB+/='}}",
+                quoted.replace('&', "\\x26")
+            ),
+            "a dict of Python",
+        ),
+        (
+            format!(
+                "ImmutableMultiDict([('app_id', '1'), ('biz_content', '{quoted}'), ('charset', 'UTF-8'), ('sign', 'AB+/=')])"
+            ),
+            "a list of pairs of Python",
+        ),
+        (
+            format!(
+                "CombinedMultiDict([ImmutableMultiDict([]), ImmutableMultiDict([('app_id', '1'), ('biz_content', '{quoted}'), \
+                 ('charset', 'UTF-8'), ('sign', 'AB+/=')])])"
+            ),
+            "a list of pairs of Python",
+        ),
+        (
+            format!(
+                "<QueryDict: {{'app_id': ['1'], 'biz_content': ['{quoted}'], 'charset': ['UTF-8'], 'sign': ['AB+/=']}}>"
+            ),
+            "a QueryDict of Django",
+        ),
+    ] {
+        pairs(&text, form);
+    }
+    let escaped = read(r"{'app_id': '1', 'subject': '\u4eba\xe4', 'sign': 'AB'}");
+    assert_eq!(escaped.parameters().get("subject"), Some("人ä".as_bytes()));
+    let bytes = read(r"{b'app_id': b'1', b'subject': b'\xc8\xcb', b'sign': b'AB'}");
+    assert_eq!(bytes.parameters().get("subject"), Some(&b"\xc8\xcb"[..]));
+}
+
+#[test]
+fn a_map_of_java_may_hold_lists_or_be_cut() {
+    let lists = format!("{{app_id=[1], biz_content=[{CONTENT}], charset=[UTF-8], sign=[AB+/=]}}");
+    for text in [lists.clone(), format!("INFO notify {lists} end")] {
+        assert_eq!(pairs(&text, "a map of lists of Java").notes, [LISTS]);
+    }
+    let cut = read("INFO notify {app_id=1, biz_content={\"a\":1}, subject=a}b, notify_id=5608c");
+    assert_eq!(
+        cut.parameters(),
+        Parameters::decoded(b"app_id=1&biz_content={\"a\":1}&subject=a}b&notify_id=5608c")
+    );
+    assert_eq!(cut.notes, [CUT]);
+    let addresses = "{app_id=[Ljava.lang.String;@6d06d69c, sign=[Ljava.lang.String;@7852e922}";
+    assert_eq!(Capture::read(addresses.as_bytes()).unwrap_err(), Unreadable::Addresses);
+}
+
+#[test]
+fn captures_in_gbk_keep_their_bytes() {
+    let gbk = |text: &str| encoding_rs::GBK.encode(text).0.into_owned();
+    let value = gbk("人脸}昞");
+    for text in [
+        "{app_id=1, subject=人脸}昞, sign=AB}",
+        "{\"app_id\":\"1\",\"subject\":\"人脸}昞\",\"sign\":\"AB\"}",
+        "{'app_id': '1', 'subject': '人脸}昞', 'sign': 'AB'}",
+        "Array\n(\n    [app_id] => 1\n    [subject] => 人脸}昞\n    [sign] => AB\n)",
+        "map[app_id:1 sign:AB subject:人脸}昞]",
+        "curl -d 'app_id=1&subject=人脸}昞&sign=AB' http://a",
+        "app_id=1&subject=人脸}昞&sign=AB",
+    ] {
+        let capture = Capture::read(&gbk(text)).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(capture.parameters().get("subject"), Some(value.as_slice()), "{text}");
+        assert_eq!(capture.parameters().get("sign"), Some(&b"AB"[..]), "{text}");
+    }
+}
+
+#[test]
+fn the_log_of_a_container_is_read_as_what_was_logged() {
+    let line =
+        |text: &str| format!("{}\n", serde_json::json!({ "log": text, "stream": "stdout", "time": "x" }));
+    let java = r#"{charset=UTF-8, biz_content={"a":"& '"}, sign=AB+/=, app_id=1}"#;
+    let (one, other) = java.split_at(20);
+    holds_the_body(&format!("{}{}", line("start\n"), line(&format!("notify {java}\n"))), "a map of Java");
+    holds_the_body(&format!("{}{}", line(one), line(&format!("{other}\n"))), "a map of Java");
+    holds_the_body(&line(&format!("{BODY}\n")), "a raw body");
+    let lines = [
+        "Array\n",
+        "(\n",
+        "    [charset] => UTF-8\n",
+        "    [biz_content] => {\"a\":\"& '\"}\n",
+        "    [sign] => AB+/=\n",
+        "    [app_id] => 1\n",
+        ")\n",
+    ];
+    holds_the_body(&lines.map(line).concat(), "what print_r of PHP prints");
+}
+
+#[test]
+fn a_line_about_a_request_does_not_hide_the_map_after_it() {
+    let java = r#"{charset=UTF-8, biz_content={"a":"& '"}, sign=AB+/=, app_id=1}"#;
+    let log = format!("1.2.3.4 - \"POST /alipay/notify HTTP/1.1\" 200 OK\nINFO notify {java}\n");
+    holds_the_body(&log, "a map of Java");
+}
+
+#[test]
+fn the_body_of_an_event_may_be_in_base64() {
+    use base64::Engine;
+    let encoded = base64::prelude::BASE64_STANDARD.encode(BODY);
+    holds_the_body(
+        &format!(r#"{{"version":"2.0","body":"{encoded}","isBase64Encoded":true}}"#),
+        "the body of an event in JSON",
+    );
+    holds_the_body(
+        &format!(r#"{{"version":"2.0","body":"{BODY}","isBase64Encoded":false}}"#),
+        "the body of an event in JSON",
+    );
+    holds_the_body(&format!(r#"{{"data":{{"raw":"{BODY}"}}}}"#), "a raw body");
+}
+
+#[test]
+fn a_body_that_was_encoded_as_a_whole_is_read_as_one() {
+    let encoded: String = form_urlencoded::byte_serialize(BODY.as_bytes()).collect();
+    for text in
+        [encoded.clone(), format!("{encoded}="), format!("data={encoded}"), encoded.replace("%3D", "%3d")]
+    {
+        let capture = read(&text);
+        let of_body = |reading: &Reading| reading.parameters == Parameters::decoded(BODY.as_bytes());
+        assert!(capture.readings.iter().any(of_body), "{text}");
+        assert!(
+            capture.readings.iter().filter(|reading| of_body(reading)).all(|reading| reading.cause.is_some())
+        );
+    }
+}
+
 #[test]
 fn braces_in_values_do_not_end_a_map() {
-    for value in ["a}b", "a{b", "{\"x\":\"}\"}", "[{\"x\":1}]", "a {b} c", "}, {"] {
+    for value in ["a}b", "a{b", "{\"x\":\"}\"}", "[{\"x\":1}]", "a {b} c", "}, {", "a} b", "}"] {
         let capture = read(&format!("{{app_id=1, subject={value}, body=x, sign=AB}} resp"));
         let body = [("app_id", "1"), ("subject", value), ("body", "x"), ("sign", "AB")];
         let expected = body.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
@@ -226,8 +446,11 @@ fn what_is_no_capture_is_said_to_be_none() {
 
 proptest::proptest! {
     #[test]
-    fn nothing_makes_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), start in 0_usize..8) {
-        let starts: [&[u8]; 8] = [b"", b"curl -d ", b"POST / HTTP/1.1\r\n\r\n", b"{", b"{'", b"{\"", b"a=", b"curl $'"];
+    fn nothing_makes_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), start in 0_usize..14) {
+        let starts: [&[u8]; 14] = [
+            b"", b"curl -d ", b"POST / HTTP/1.1\r\n\r\n", b"{", b"{'", b"{\"", b"a=", b"curl $'", b"curl ^\"", b"map[a:",
+            b"[('", b"Array ( [a] => ", b"array(1) { [\"a\"]=> string(9) \"", b"array ( 'a' => '",
+        ];
         drop(Capture::read(&[starts[start], &bytes].concat()));
     }
 }

@@ -1,0 +1,44 @@
+//! An HTTP archive, as browsers and proxies save it.
+
+use super::{Capture, Head, target};
+use crate::diagnose::json::Node;
+
+/// The first request of an HTTP archive that has a body; or of one of its entries.
+pub(super) fn request(node: &Node) -> Option<&Node> {
+    let entries = node.get("log").and_then(|log| log.get("entries"));
+    let mut of_entries = match entries {
+        Some(Node::List(entries)) => entries.iter(),
+        _ => [].iter(),
+    };
+    let request =
+        of_entries.find_map(|entry| entry.get("request").filter(|request| request.get("postData").is_some()));
+    let request = request.or_else(|| node.get("request")).unwrap_or(node);
+    request.get("postData").map(|_| request)
+}
+
+/// Reads that request.
+pub(super) fn read(request: &Node) -> Option<Capture> {
+    let text = |node: &Node, name| node.get(name).and_then(Node::text).map(ToOwned::to_owned);
+    let pairs = |node: Option<&Node>| -> Vec<(String, String)> {
+        match node {
+            Some(Node::List(items)) => {
+                items.iter().filter_map(|item| Some((text(item, "name")?, text(item, "value")?))).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    let data = request.get("postData")?;
+    let head = Head {
+        method: text(request, "method").unwrap_or_else(|| "POST".to_owned()),
+        target: target(&text(request, "url").unwrap_or_default()),
+        headers: pairs(request.get("headers")),
+    };
+    if let Some(body) = text(data, "text").filter(|text| !text.is_empty()) {
+        return Some(Capture::body(HAR, Some(head), body.as_bytes()));
+    }
+    let params = pairs(data.get("params"));
+    let params = params.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    Some(Capture { head: Some(head), ..Capture::parsed(HAR, params) })
+}
+
+const HAR: &str = "an HTTP archive (HAR)";

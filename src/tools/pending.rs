@@ -1,0 +1,294 @@
+//! `pending`: what was never accepted, and sending it again.
+//!
+//! Where a process has the ledger open, it is asked over its socket. Else this opens the ledger itself.
+
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::runtime::{Builder, LocalOptions};
+
+use crate::config::{Config, LedgerStore};
+use crate::deliver::{Idle, InFlight, Upstream};
+use crate::ledger::Ledger;
+use crate::ledger::figures::Figures;
+use crate::replay::{Ask, Entry, Replayed, Replayer, Reply, Verdict, socket};
+
+/// How long a part of the answer may take to come: longer than any delivery and any wait for one.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How long the ledger may be in the hands of another command, or of a process that is about to serve.
+const BUSY: Duration = Duration::from_secs(10);
+/// How often it is tried again meanwhile.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// Why there is no answer, or not all of it.
+#[derive(Debug)]
+pub enum PendingError {
+    /// What was asked for cannot be done as things are.
+    Unusable(String),
+    /// What is printed cannot be written.
+    Io(io::Error),
+}
+
+impl From<io::Error> for PendingError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Answers `ask` by the ledger of `config`, as a table, or as JSON with a line for each part. Says whether all that was asked
+/// for is accepted now; a list always is.
+pub fn pending(
+    config: &Config,
+    ask: Ask,
+    json: bool,
+    clock: fn() -> SystemTime,
+    out: &mut impl Write,
+) -> Result<bool, PendingError> {
+    let mut print =
+        Print { json, is_list: ask == Ask::List, entries: Vec::new(), parts: 0, all_accepted: true, out };
+    let keep_failed = match &config.ledger.store {
+        LedgerStore::File(path) => exchange(config, path, ask, clock, &mut print)?,
+        // Whoever serves by it shares it with this command, as replicas do.
+        LedgerStore::Redis(_) => {
+            by_hand(config, &Ledger::open(&config.ledger, Figures::default())?, ask, clock, &mut print)?
+        }
+        LedgerStore::Memory => return Err(nothing_kept("memory")),
+        LedgerStore::Off => return Err(nothing_kept("off")),
+    };
+    print.finish()?;
+    let Print { parts, all_accepted, .. } = print;
+    if parts == 0 && !keep_failed {
+        return Err(PendingError::Unusable(OFF.to_owned()));
+    }
+    Ok(all_accepted)
+}
+
+const OFF: &str = "ledger.keep_failed is false, so nothing is kept: write keep_failed = true below [ledger], \
+                   and what fails from then on can be listed and replayed";
+
+fn nothing_kept(store: &str) -> PendingError {
+    PendingError::Unusable(format!(
+        "ledger.store is \"{store}\", which keeps nothing that failed: write store = \"file\" or \"redis\", where \
+         that is, and keep_failed = true below [ledger]"
+    ))
+}
+
+/// Asks whoever has the ledger at `path`, or takes it in hand where nobody has. Returns `ledger.keep_failed`.
+fn exchange(
+    config: &Config,
+    path: &Path,
+    ask: Ask,
+    clock: fn() -> SystemTime,
+    print: &mut Print<'_, impl Write>,
+) -> Result<bool, PendingError> {
+    let start = Instant::now();
+    loop {
+        let socket = socket(path);
+        match UnixStream::connect(&socket) {
+            Ok(stream) => return over(&stream, &ask, print),
+            // There is none, or one that was left behind.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
+            // Its name is too long, so that nobody is there either.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+            Err(error) => {
+                let remedy = "run this as the user that the sidecar runs as";
+                return Err(PendingError::Unusable(format!("{}: {error}: {remedy}", socket.display())));
+            }
+        }
+        // Looking at what is kept is no reason to make a file.
+        if !path.try_exists()? {
+            return Ok(config.ledger.keep_failed);
+        }
+        match Ledger::open(&config.ledger, Figures::default()) {
+            Ok(ledger) => return by_hand(config, &ledger, ask, clock, print),
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy && start.elapsed() < BUSY => {
+                thread::sleep(AGAIN);
+            }
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                return Err(PendingError::Unusable(format!(
+                    "{} is open in another process, which does not answer at {}: look for `pending_unavailable` in \
+                     its log, or stop it and try again",
+                    path.display(),
+                    socket.display()
+                )));
+            }
+            Err(error) => return Err(PendingError::Unusable(error.to_string())),
+        }
+    }
+}
+
+/// Asks the process at the other end.
+fn over(stream: &UnixStream, ask: &Ask, print: &mut Print<'_, impl Write>) -> Result<bool, PendingError> {
+    let broken = |error: io::Error| {
+        PendingError::Unusable(format!(
+            "the sidecar broke off ({error}): what is not listed is not known, ask again"
+        ))
+    };
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut question = serde_json::to_vec(ask).map_err(io::Error::other)?;
+    question.push(b'\n');
+    let mut writer = stream;
+    writer.write_all(&question).map_err(broken)?;
+    for line in BufReader::new(stream).lines() {
+        let reply = serde_json::from_str(&line.map_err(broken)?).map_err(|error| broken(error.into()))?;
+        if let Some(keep_failed) = print.reply(reply)? {
+            return Ok(keep_failed);
+        }
+    }
+    Err(broken(io::ErrorKind::UnexpectedEof.into()))
+}
+
+/// Answers without a process that has the ledger open.
+fn by_hand(
+    config: &Config,
+    ledger: &Ledger,
+    ask: Ask,
+    clock: fn() -> SystemTime,
+    print: &mut Print<'_, impl Write>,
+) -> Result<bool, PendingError> {
+    let upstream = Upstream::new(config.upstream.clone(), 0, &Idle::new(1), InFlight::default())
+        .map_err(io::Error::other)?;
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let mut outcome = Ok(None);
+    let answered = runtime.block_on(async {
+        let replayer = Replayer { ledger, config, upstream: &upstream, clock };
+        let say = async |reply| {
+            outcome = print.reply(reply);
+            // Whoever reads no more wants nothing to be sent any more.
+            if outcome.is_err() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+        };
+        replayer.answer(ask, || false, say).await
+    });
+    let last = outcome?;
+    answered?;
+    Ok(last.unwrap_or(config.ledger.keep_failed))
+}
+
+/// What writes the answer.
+struct Print<'o, W> {
+    json: bool,
+    is_list: bool,
+    /// A list is written when its widths are known.
+    entries: Vec<Entry>,
+    parts: usize,
+    all_accepted: bool,
+    out: &'o mut W,
+}
+
+impl<W: Write> Print<'_, W> {
+    /// Takes a part of the answer; with the last one it says whether what fails is kept.
+    fn reply(&mut self, reply: Reply) -> Result<Option<bool>, PendingError> {
+        match reply {
+            Reply::Entry(entry) if self.json => self.line(&entry)?,
+            Reply::Entry(entry) => {
+                self.parts = self.parts.saturating_add(1);
+                self.entries.push(entry);
+            }
+            Reply::Replayed(replayed) => {
+                self.all_accepted &= replayed.result.is_accepted();
+                if self.json {
+                    self.line(&replayed)?;
+                } else {
+                    self.replayed(&replayed)?;
+                }
+            }
+            Reply::Problem(problem) => return Err(PendingError::Unusable(problem)),
+            Reply::End { keep_failed } => return Ok(Some(keep_failed)),
+        }
+        Ok(None)
+    }
+
+    fn line(&mut self, part: &impl serde::Serialize) -> io::Result<()> {
+        self.parts = self.parts.saturating_add(1);
+        serde_json::to_writer(&mut *self.out, part)?;
+        writeln!(self.out)?;
+        self.out.flush()
+    }
+
+    /// A row of the table of results, written as soon as it is known.
+    fn replayed(&mut self, replayed: &Replayed) -> io::Result<()> {
+        if self.parts == 0 {
+            writeln!(
+                self.out,
+                "{:<16}  {:<34}  {:<16}  {:>7}  why",
+                "result", "notify_id", "app_id", "attempt"
+            )?;
+        }
+        self.parts = self.parts.saturating_add(1);
+        let Replayed { notify_id, app_id, result, attempt, upstream_status, reason, .. } = replayed;
+        let attempt = attempt.map_or_else(|| "-".to_owned(), |attempt| attempt.to_string());
+        let why = match (result, reason, upstream_status) {
+            (Verdict::Unknown, ..) => {
+                "nothing is kept under this name: `pending list` says what is".to_owned()
+            }
+            (Verdict::Ambiguous, ..) => "it is kept for several apps: write APP_ID/NOTIFY_ID".to_owned(),
+            (_, Some(reason), Some(status)) => format!("{reason}, status {status}"),
+            (_, Some(reason), None) => reason.clone(),
+            (_, None, Some(status)) => format!("status {status}"),
+            (Verdict::Accepted | Verdict::AcceptedEarlier | Verdict::Failed, None, None) => "-".to_owned(),
+        };
+        let app_id = app_id.as_deref().unwrap_or("-");
+        writeln!(self.out, "{:<16}  {notify_id:<34}  {app_id:<16}  {attempt:>7}  {why}", result.label())?;
+        self.out.flush()
+    }
+
+    /// Writes what waits to be written.
+    fn finish(&mut self) -> io::Result<()> {
+        let mut out = BufWriter::new(&mut *self.out);
+        if !self.entries.is_empty() {
+            table(&self.entries, &mut out)?;
+        } else if self.parts == 0 && !self.json {
+            let what =
+                if self.is_list { "Nothing is pending." } else { "Nothing is pending: nothing was sent." };
+            writeln!(out, "{what}")?;
+        }
+        out.flush()
+    }
+}
+
+const COLUMNS: [&str; 9] = [
+    "notify_id",
+    "app_id",
+    "message",
+    "first seen",
+    "last attempt",
+    "attempts",
+    "next due",
+    "reason",
+    "bytes",
+];
+
+fn table(entries: &[Entry], out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<[String; 9]> = entries.iter().map(row).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::len);
+        cells.chain(COLUMNS.get(column).map(|name| name.len())).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    let mut write_row = |cells: &[String; 9]| {
+        let padded: Vec<String> =
+            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        writeln!(out, "{}", padded.join("  ").trim_end())
+    };
+    write_row(&COLUMNS.map(ToOwned::to_owned))?;
+    rows.iter().try_for_each(write_row)
+}
+
+fn row(entry: &Entry) -> [String; 9] {
+    [
+        entry.notify_id.clone(),
+        entry.app_id.clone(),
+        entry.msg_method.clone(),
+        entry.first_seen.clone(),
+        entry.last_attempt.clone(),
+        entry.attempts.to_string(),
+        entry.next_due.clone().unwrap_or_else(|| "over".to_owned()),
+        entry.reason.clone(),
+        entry.bytes.to_string(),
+    ]
+}
