@@ -168,7 +168,8 @@ async fn answer(stream: UnixStream, shared: &Shared, phases: &watch::Receiver<Ph
     let upstream =
         Upstream::new(config.upstream.clone(), 0, &Idle::new(1), shared.lasting.metrics.in_flight())
             .map_err(io::Error::other)?;
-    let replayer = Replayer { ledger: &shared.lasting.ledger, config, upstream: &upstream, clock: Machine::now };
+    let replayer =
+        Replayer { ledger: &shared.lasting.ledger, config, upstream: &upstream, clock: Machine::now };
     let is_over = || *phases.borrow() >= Phase::Draining;
     replayer.answer(ask, is_over, say).await
 }
