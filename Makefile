@@ -17,7 +17,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
 
-.PHONY: help demo test test-deps packages promtool lint flood ledger timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug man clean
+.PHONY: help demo test test-deps packages promtool lint flood ledger faults simulate-faults timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug man clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,15 @@ flood: build ## the release binary under floods at full size, and the table of w
 
 ledger: packages ## what a million records of the ledger cost, in memory, in a file and in Redis
 	LEDGER_ENTRIES=1000000 $(CARGO) test --release --locked --lib ledger::tests::figures -- --nocapture --test-threads 1
+
+# The numbers may be given: make faults NOTIFICATIONS=5000 SCHEDULE_SECONDS=300, and FAULTS_SEED=7 for what chance decided before.
+faults: build packages ## replicas of the release binary killed, Redis stopped, connections cut, and a judge of what was seen
+	FAULTS_NOTIFICATIONS=$(or $(NOTIFICATIONS),1000) FAULTS_SCHEDULE_SECONDS=$(or $(SCHEDULE_SECONDS),100) \
+		FAULTS_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \
+		$(CARGO) test --locked --test faults -- --nocapture whatever
+
+simulate-faults: ## the same in a simulation, where a seed decides all that happens; SEEDS=10000
+	SIMULATION_SEEDS=$(or $(SEEDS),10000) $(CARGO) test --locked --lib gateway::simulation -- --nocapture whatever
 
 timing: build ## how long the release binary takes for each 403, interleaved on one connection
 	TIMING_ROUNDS=20000 FLOOD_BINARY=$(abspath $(TARGET))/release/alipay-sidecar \

@@ -22,6 +22,7 @@ pub use self::slot::InFlight;
 use self::trace::TraceContext;
 use crate::config;
 use crate::ledger::Sighting;
+use crate::outside::{Machine, Outside};
 use crate::rejection::{Reason, Rejection};
 use crate::translate::Event;
 
@@ -56,13 +57,13 @@ pub struct Exchange {
 }
 
 /// The app behind the sidecar, as one worker sees it.
-pub struct Upstream {
+pub struct Upstream<O = Machine> {
     config: config::Upstream,
-    targets: Targets,
+    targets: Targets<O>,
     in_flight: InFlight,
 }
 
-impl Upstream {
+impl<O: Outside> Upstream<O> {
     /// The upstream of `config`, as the worker of this number sees it. All workers share `idle`, and count their
     /// deliveries in `in_flight`.
     pub fn new(

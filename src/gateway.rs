@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -17,6 +17,7 @@ use crate::deliver::trace::TraceContext;
 use crate::deliver::{Idle, Upstream};
 use crate::diagnose::queue::DiagnosisQueue;
 use crate::ledger::Ledger;
+use crate::outside::{Machine, Outside};
 use crate::passthrough::Passthrough;
 use crate::receive::{is_served, receive};
 use crate::rejection::{Reason, Rejection};
@@ -26,6 +27,9 @@ use crate::telemetry::{Line, Telemetry};
 use crate::translate::{Event, Translator};
 use crate::verify::kind::Kind;
 use crate::verify::verify;
+
+#[cfg(test)]
+mod simulation;
 
 /// What the workers have in common, while one configuration is served by.
 #[derive(Clone)]
@@ -56,9 +60,9 @@ pub struct Lasting {
 }
 
 /// The rooms of one worker, while one configuration is served by.
-pub struct Gateway {
+pub struct Gateway<O = Machine> {
     shared: Arc<Shared>,
-    upstream: Upstream,
+    upstream: Upstream<O>,
     passthrough: Option<Passthrough>,
     telemetry: Telemetry,
 }
@@ -66,11 +70,11 @@ pub struct Gateway {
 impl Shared {
     /// Forgets in the ledger what need not be known any more.
     pub(crate) fn sweep(&self) {
-        self.lasting.ledger.sweep(now(), self.config.terms());
+        self.lasting.ledger.sweep(Machine::now(), self.config.terms());
     }
 }
 
-impl Gateway {
+impl<O: Outside> Gateway<O> {
     /// The way of the worker of this number, which tells of it by `telemetry`.
     pub fn new(
         shared: Arc<Shared>,
@@ -127,7 +131,7 @@ impl Gateway {
         }
         let received = receive(request, &config.server.paths, &config.limits).await?;
         line.received(&received);
-        let now = now();
+        let now = O::now();
         let verified = verify(received, &config.keyring, &config.policy, now)?;
         line.verified(&verified);
         if verified.kind() == Kind::GatewayCheck {
@@ -161,10 +165,4 @@ impl Gateway {
         self.telemetry.record(&Line::new(Instant::now(), peer), &Err(rejection.into()));
         self.shared.config.failure_status
     }
-}
-
-/// What time it is.
-#[expect(clippy::disallowed_methods, reason = "the one place where time enters")]
-pub(crate) fn now() -> SystemTime {
-    SystemTime::now()
 }

@@ -22,6 +22,8 @@ mod memory;
 pub(crate) mod record;
 mod redis;
 mod shelf;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod store;
 
 use std::io;

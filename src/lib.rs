@@ -23,6 +23,7 @@ pub mod rejection;
 pub mod passthrough;
 pub mod diagnose;
 pub mod schedule;
+pub mod outside;
 pub mod telemetry;
 pub mod reload;
 pub mod replay;

@@ -236,7 +236,7 @@ pub(crate) fn set_up(config: Config, lasting: Lasting) -> io::Result<Shared> {
     let Lasting { idle, metrics, .. } = &lasting;
     // What each worker will make of it is tried here, where an error can be told.
     drop(
-        Upstream::new(config.upstream.clone(), 0, &Idle::new(1), InFlight::default())
+        <Upstream>::new(config.upstream.clone(), 0, &Idle::new(1), InFlight::default())
             .map_err(io::Error::other)?,
     );
     drop(Passthrough::new(&config, idle, metrics).map_err(io::Error::other)?);

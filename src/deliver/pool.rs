@@ -10,6 +10,7 @@ mod idle;
 use std::cell::Cell;
 use std::error::Error;
 use std::future::{Future, pending, poll_fn};
+use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,12 +23,12 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::Builder;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::counted::{Answer, Counted};
 pub use self::idle::Idle;
 use self::idle::{Connection, IdleTo};
+use crate::outside::Outside;
 use crate::rejection::{Reason, Rejection};
 
 /// The longest head of an answer.
@@ -62,7 +63,7 @@ impl From<Failure> for Rejection {
 }
 
 /// The connections of one worker to one upstream.
-pub(super) struct Pool {
+pub(super) struct Pool<O> {
     host: String,
     port: u16,
     connect_timeout: Duration,
@@ -70,9 +71,11 @@ pub(super) struct Pool {
     idle: IdleTo,
     /// Whether a task looks after the connections that this worker left idle.
     is_swept: Cell<bool>,
+    /// Where its connections are made.
+    outside: PhantomData<O>,
 }
 
-impl Pool {
+impl<O: Outside> Pool<O> {
     /// No connections yet to the host and the port of an `address`.
     pub(super) fn new(
         (host, port): &(String, u16),
@@ -80,7 +83,15 @@ impl Pool {
         worker: usize,
         idle: IdleTo,
     ) -> Self {
-        Self { host: host.clone(), port: *port, connect_timeout, worker, idle, is_swept: Cell::new(false) }
+        Self {
+            host: host.clone(),
+            port: *port,
+            connect_timeout,
+            worker,
+            idle,
+            is_swept: Cell::new(false),
+            outside: PhantomData,
+        }
     }
 
     /// Sends what `build` makes and returns the status of the answer, whose body is read and dropped on the side.
@@ -169,13 +180,12 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
-        let stream = timeout(self.connect_timeout, TcpStream::connect((self.host.as_str(), self.port)))
+        let stream = timeout(self.connect_timeout, O::connect(&self.host, self.port))
             .await
             .map_err(|_elapsed| {
                 Failure::Unreachable("no address or no connection within upstream.connect_timeout".into())
             })?
             .map_err(|error| Failure::Unreachable(Box::new(error)))?;
-        stream.set_nodelay(true).map_err(|error| Failure::Unreachable(Box::new(error)))?;
         let answer = Arc::<Answer>::default();
         let io = Counted { stream, answer: Arc::clone(&answer) };
         let (sender, driver) = Builder::new()

@@ -29,11 +29,11 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const HEADERS: usize = 24;
 
 /// The request that brings `event` to `target`, signed as of `now` where the configuration has a secret for it.
-pub(super) fn build(
+pub(super) fn build<O>(
     event: &Event,
     sighting: Option<Sighting>,
     trace: &TraceContext,
-    target: &Target,
+    target: &Target<O>,
     config: &config::Upstream,
     now: SystemTime,
 ) -> Result<Request<Full<Bytes>>, Rejection> {

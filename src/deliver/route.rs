@@ -9,28 +9,29 @@ use hyper::http;
 
 use super::pool::{Idle, Pool};
 use crate::config::{self, Pattern, UpstreamUrl};
+use crate::outside::Outside;
 
 /// Where requests go.
-pub(super) struct Target {
+pub(super) struct Target<O> {
     /// The value of `host`.
     pub(super) host: HeaderValue,
     /// The path and the query.
     pub(super) path_and_query: Uri,
     /// The connections. Targets on one host and port share them.
-    pub(super) pool: Rc<Pool>,
+    pub(super) pool: Rc<Pool<O>>,
 }
 
 /// All targets of one worker.
-pub(super) struct Targets {
-    routes: Vec<(Pattern, Target)>,
-    otherwise: Target,
+pub(super) struct Targets<O> {
+    routes: Vec<(Pattern, Target<O>)>,
+    otherwise: Target<O>,
 }
 
-impl Targets {
+impl<O: Outside> Targets<O> {
     /// The targets of `config`, as the worker of this number sees them; all workers share `idle`.
     pub(super) fn new(config: &config::Upstream, worker: usize, idle: &Idle) -> Result<Self, http::Error> {
         let mut pools = BTreeMap::new();
-        let mut target = |url: &UpstreamUrl| -> Result<Target, http::Error> {
+        let mut target = |url: &UpstreamUrl| -> Result<Target<O>, http::Error> {
             let pool = pools.entry(url.address()).or_insert_with_key(|address| {
                 Rc::new(Pool::new(address, config.connect_timeout, worker, idle.to(address)))
             });
@@ -46,7 +47,7 @@ impl Targets {
     }
 
     /// Where messages of this kind go.
-    pub(super) fn of(&self, msg_method: &str) -> &Target {
+    pub(super) fn of(&self, msg_method: &str) -> &Target<O> {
         let route = self.routes.iter().find(|(pattern, _)| pattern.matches(msg_method));
         route.map_or(&self.otherwise, |(_, target)| target)
     }

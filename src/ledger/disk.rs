@@ -66,7 +66,6 @@ pub(crate) enum Condition {
 #[derive(Debug)]
 pub(super) struct Disk {
     database: Database,
-    path: PathBuf,
 }
 
 impl Disk {
@@ -81,7 +80,16 @@ impl Disk {
             return Err(EMPTY.into());
         }
         let database = builder().open(path).map_err(explained)?;
-        Ok(Self { database, path: path.to_owned() })
+        Ok(Self { database })
+    }
+
+    /// Opens what is kept on `backend`, a disk of the tests, or makes it where there is nothing.
+    #[cfg(test)]
+    pub(super) fn on(backend: impl redb::StorageBackend) -> Result<Self, Problem> {
+        let database = builder().create_with_backend(backend).map_err(explained)?;
+        let disk = Self { database };
+        disk.write(std::iter::empty())?;
+        Ok(disk)
     }
 
     /// Every record, in the order in which they will be over.
@@ -174,11 +182,11 @@ impl Disk {
         Ok(evicted)
     }
 
-    /// Makes the file shorter, where it is much longer than `records` and what is kept in `bytes` need.
-    pub(super) fn compact(&mut self, records: usize, bytes: usize) -> Result<(), Problem> {
+    /// Makes its file, which is at `path`, shorter where it is much longer than `records` and what is kept in `bytes` need.
+    pub(super) fn compact(&mut self, path: &Path, records: usize, bytes: usize) -> Result<(), Problem> {
         let needed = u64::try_from(records)?.saturating_mul(LOOSE);
         let needed = needed.saturating_add(u64::try_from(bytes)?.saturating_mul(2));
-        if fs::metadata(&self.path)?.len() > needed.max(SHORT) {
+        if fs::metadata(path)?.len() > needed.max(SHORT) {
             self.database.compact()?;
         }
         Ok(())
@@ -379,7 +387,7 @@ mod tests {
         disk.write((10..300_000).map(|number| Change::Forget(key(number)))).unwrap();
         let length = || fs::metadata(&path).unwrap().len();
         assert!(length() > SHORT, "{}", length());
-        disk.compact(10, 0).unwrap();
+        disk.compact(&path, 10, 0).unwrap();
         assert!(length() < SHORT, "{}", length());
         assert_eq!(disk.records().unwrap().len(), 10);
     }

@@ -4,7 +4,7 @@
 //! in one transaction, so that under load many share one wait for the disk, and no event loop waits for it at all.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -42,10 +42,10 @@ pub(crate) struct FileStore {
 }
 
 /// What comes of a question or of a change, and of the thread that had it to do.
-type Answer<T> = oneshot::Sender<Result<T, String>>;
+pub(super) type Answer<T> = oneshot::Sender<Result<T, String>>;
 
 /// What the thread that has the file is to do.
-enum Order {
+pub(super) enum Order {
     /// Remember this, and tell who waits for it.
     Write(Change, Option<Answer<()>>),
     /// Remember what a delivery came to, if its record is to be remembered, and keep its event, if there is one.
@@ -57,7 +57,7 @@ enum Order {
 }
 
 /// An event that is to be kept. It has its place as long as it waits.
-struct Keep {
+pub(super) struct Keep {
     kept: Kept,
     body: Bytes,
     _place: Place,
@@ -71,32 +71,44 @@ impl FileStore {
             let kind = problem.downcast_ref::<io::Error>().map_or(io::ErrorKind::Other, io::Error::kind);
             io::Error::new(kind, format!("ledger.path = \"{}\" cannot be used: {problem}", path.display()))
         };
-        let mut disk = Disk::open(path).map_err(explained)?;
-        let records = disk.records().map_err(explained)?;
+        let place = path.to_owned();
+        let opened = Self::over(move || Disk::open(&place), capacity, room, figures).map_err(explained)?;
+        let (mut store, mut writer, records) = opened;
+        let pending = store.shelf().len();
+        writer.compact(path, records).map_err(explained)?;
+        info!(event = "ledger_opened", records, pending, "the ledger remembers what was before");
+        let thread =
+            thread::Builder::new().name("ledger".to_owned()).spawn(move || while writer.turn() {})?;
+        store.writer = Some(thread);
+        Ok(store)
+    }
+
+    /// The store on the disk that `open` opens, now and after an error; what has the disk, which the caller sets to work; and how
+    /// many records there were.
+    pub(super) fn over<O>(
+        open: O,
+        capacity: usize,
+        room: Room,
+        figures: &Figures,
+    ) -> Result<(Self, Writer<O>, usize), Problem>
+    where
+        O: Fn() -> Result<Disk, Problem>,
+    {
+        let disk = open()?;
+        let records = disk.records()?;
         let memory = Memory::new(capacity, figures.waiting_of_store());
         let surplus = memory.fill(&records);
-        disk.write(surplus.into_iter().map(Change::Forget)).map_err(explained)?;
+        disk.write(surplus.into_iter().map(Change::Forget))?;
         let keeping = figures.keeping_of_store();
         let mut shelf = Shelf::new(room);
-        fill(&mut shelf, &disk, &keeping).map_err(explained)?;
-        disk.compact(records.len(), shelf.bytes()).map_err(explained)?;
-        info!(
-            event = "ledger_opened",
-            records = records.len(),
-            pending = shelf.len(),
-            "the ledger remembers what was before"
-        );
+        fill(&mut shelf, &disk, &keeping)?;
         let shelf = Arc::new(Mutex::new(shelf));
         let (queue, orders) = sync_channel(QUEUE);
-        let writer = Writer {
-            disk: Some(disk),
-            path: path.to_owned(),
-            shelf: Arc::clone(&shelf),
-            keeping: keeping.clone(),
-        };
-        let writer = thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run(&orders))?;
+        let writer =
+            Writer { disk: Some(disk), open, orders, shelf: Arc::clone(&shelf), keeping: keeping.clone() };
         let backlog = Backlog::default();
-        Ok(Self { memory, shelf, keeping, backlog, queue: Some(queue), writer: Some(writer) })
+        let store = Self { memory, shelf, keeping, backlog, queue: Some(queue), writer: None };
+        Ok((store, writer, records.len()))
     }
 
     /// Gives an order to the thread that has the file; never waits.
@@ -204,61 +216,73 @@ impl Drop for FileStore {
     }
 }
 
-/// The thread that has the file. What is kept is on the shelf and on the disk, and this alone changes either.
-struct Writer {
+/// What has the file, on a thread of its own. What is kept is on the shelf and on the disk, and this alone changes either.
+pub(super) struct Writer<O> {
     disk: Option<Disk>,
-    path: PathBuf,
+    open: O,
+    pub(super) orders: Receiver<Order>,
     shelf: Arc<Mutex<Shelf>>,
     keeping: Keeping,
 }
 
-impl Writer {
-    /// Does what is ordered until nobody can order any more.
-    fn run(mut self, orders: &Receiver<Order>) {
-        while let Ok(first) = orders.recv() {
-            // Before the shelf is touched: it becomes what is on the disk.
-            let open = self.open().map_err(|problem| problem.to_string());
-            let batch = std::iter::once(first).chain(orders.try_iter().take(QUEUE));
-            let (mut changes, mut waiting, mut questions) = (Vec::new(), Vec::new(), Vec::new());
-            for order in batch {
-                match order {
-                    Order::Write(change, answer) => {
-                        if let Change::Unkeep(key) = change {
-                            locked(&self.shelf).remove(key);
-                        }
-                        changes.push(change);
-                        waiting.extend(answer);
+impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
+    /// Waits for an order, and does it and what has come meanwhile; says whether there may be more.
+    fn turn(&mut self) -> bool {
+        let Ok(first) = self.orders.recv() else { return false };
+        self.work(first);
+        true
+    }
+
+    /// Makes the file shorter, where it is much longer than it need be.
+    fn compact(&mut self, path: &Path, records: usize) -> Result<(), Problem> {
+        let bytes = locked(&self.shelf).bytes();
+        self.disk.as_mut().map_or(Ok(()), |disk| disk.compact(path, records, bytes))
+    }
+
+    /// Does what `first` orders, and all that has come meanwhile.
+    pub(super) fn work(&mut self, first: Order) {
+        // Before the shelf is touched: it becomes what is on the disk.
+        let open = self.reopen().map_err(|problem| problem.to_string());
+        let batch = std::iter::once(first).chain(self.orders.try_iter().take(QUEUE));
+        let (mut changes, mut waiting, mut questions) = (Vec::new(), Vec::new(), Vec::new());
+        for order in batch {
+            match order {
+                Order::Write(change, answer) => {
+                    if let Change::Unkeep(key) = change {
+                        locked(&self.shelf).remove(key);
                     }
-                    Order::End(key, record, keep, answer) => {
-                        changes.extend(record.map(|record| Change::Put(key, record)));
-                        let is_accepted = record.is_some_and(|record| record.is_accepted);
-                        if is_accepted && locked(&self.shelf).remove(key) {
-                            changes.push(Change::Unkeep(key));
-                        }
-                        if let Some(keep) = keep {
-                            changes.extend(self.keep(key, &keep));
-                        }
-                        waiting.push(answer);
-                    }
-                    Order::Entries(..) | Order::Stored(..) => questions.push(order),
+                    changes.push(change);
+                    waiting.extend(answer);
                 }
+                Order::End(key, record, keep, answer) => {
+                    changes.extend(record.map(|record| Change::Put(key, record)));
+                    let is_accepted = record.is_some_and(|record| record.is_accepted);
+                    if is_accepted && locked(&self.shelf).remove(key) {
+                        changes.push(Change::Unkeep(key));
+                    }
+                    if let Some(keep) = keep {
+                        changes.extend(self.keep(key, &keep));
+                    }
+                    waiting.push(answer);
+                }
+                Order::Entries(..) | Order::Stored(..) => questions.push(order),
             }
-            let outcome = open.and_then(|()| self.write(changes).map_err(|problem| problem.to_string()));
-            self.keeping.set(locked(&self.shelf).len());
-            for answer in waiting {
-                // Who does not wait any more need not know.
-                drop(answer.send(outcome.clone()));
-            }
-            for question in questions {
-                self.answer(question);
-            }
+        }
+        let outcome = open.and_then(|()| self.write(changes).map_err(|problem| problem.to_string()));
+        self.keeping.set(locked(&self.shelf).len());
+        for answer in waiting {
+            // Who does not wait any more need not know.
+            drop(answer.send(outcome.clone()));
+        }
+        for question in questions {
+            self.answer(question);
         }
     }
 
     /// Opens the file anew, where it was closed after an error. What could not be written is on the shelf no longer.
-    fn open(&mut self) -> Result<(), Problem> {
+    fn reopen(&mut self) -> Result<(), Problem> {
         if self.disk.is_none() {
-            let disk = Disk::open(&self.path)?;
+            let disk = (self.open)()?;
             let mut all = locked(&self.shelf);
             all.clear();
             fill(&mut all, &disk, &self.keeping)?;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::Sighting;
 use super::key::Key;
@@ -32,11 +32,19 @@ impl Landed {
     }
 }
 
-/// The deliveries in flight, of all workers. There is a channel only where somebody waits.
+/// The deliveries in flight, of all workers. There is a gate only where somebody waits.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
-    open: Mutex<HashMap<Key, Option<watch::Sender<Option<Landed>>>>>,
+    open: Mutex<HashMap<Key, Option<Arc<Gate>>>>,
     waiting: AtomicUsize,
+}
+
+/// Where those wait who came while a delivery runs. They are woken in the order in which they came, so that what follows from a
+/// seed in a simulation is always the same; a channel would wake them at random.
+#[derive(Debug, Default)]
+struct Gate {
+    landed: OnceLock<Landed>,
+    opened: Notify,
 }
 
 /// Whether one is the first.
@@ -62,13 +70,13 @@ impl Flights {
                 if place.before >= max {
                     return Boarding::Full;
                 }
-                let sender = occupied.get_mut().get_or_insert_with(|| watch::Sender::new(None));
-                Boarding::Repeat(Waiter { outcome: sender.subscribe(), _place: place })
+                let gate = occupied.get_mut().get_or_insert_default();
+                Boarding::Repeat(Waiter { gate: Arc::clone(gate), _place: place })
             }
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<Key, Option<watch::Sender<Option<Landed>>>>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<Key, Option<Arc<Gate>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -89,29 +97,33 @@ impl Flight<'_> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        let waiters = self.flights.open().remove(&self.key).flatten();
-        if let Some(waiters) = waiters {
+        let gate = self.flights.open().remove(&self.key).flatten();
+        if let Some(gate) = gate {
             let lost = || {
                 let reason = if thread::panicking() { Reason::Internal } else { Reason::ShuttingDown };
                 Landed::Failed(reason, None)
             };
-            waiters.send_replace(Some(self.landed.unwrap_or_else(lost)));
+            gate.landed.get_or_init(|| self.landed.unwrap_or_else(lost));
+            gate.opened.notify_waiters();
         }
     }
 }
 
 /// Somebody who waits for a delivery that runs here.
 pub(super) struct Waiter<'f> {
-    outcome: watch::Receiver<Option<Landed>>,
+    gate: Arc<Gate>,
     _place: Place<'f>,
 }
 
 impl Waiter<'_> {
     /// Waits for the end of the delivery.
-    pub(super) async fn landed(mut self) -> Landed {
-        let outcome = self.outcome.wait_for(Option::is_some).await;
-        // The sender always says something before it goes.
-        outcome.ok().and_then(|landed| *landed).unwrap_or(Landed::Failed(Reason::ShuttingDown, None))
+    pub(super) async fn landed(self) -> Landed {
+        let opened = self.gate.opened.notified();
+        if self.gate.landed.get().is_none() {
+            opened.await;
+        }
+        // Whoever opens the gate has said something before.
+        self.gate.landed.get().copied().unwrap_or(Landed::Failed(Reason::ShuttingDown, None))
     }
 }
 

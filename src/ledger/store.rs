@@ -88,6 +88,9 @@ pub(crate) enum AnyStore {
     File(FileStore),
     /// `redis`.
     Redis(Box<RedisStore>),
+    /// `file`, in a simulation.
+    #[cfg(test)]
+    Simulated(super::simulated::Simulated),
 }
 
 impl Store for AnyStore {
@@ -96,6 +99,8 @@ impl Store for AnyStore {
             Self::Memory(store) => store.begin(key, now, terms).await,
             Self::File(store) => store.begin(key, now, terms).await,
             Self::Redis(store) => store.begin(key, now, terms).await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.begin(key, now, terms).await,
         }
     }
 
@@ -110,6 +115,8 @@ impl Store for AnyStore {
             Self::Memory(store) => store.end(key, record, failure, terms).await,
             Self::File(store) => store.end(key, record, failure, terms).await,
             Self::Redis(store) => store.end(key, record, failure, terms).await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.end(key, record, failure, terms).await,
         }
     }
 
@@ -118,6 +125,8 @@ impl Store for AnyStore {
             Self::Memory(store) => store.kept().await,
             Self::File(store) => store.kept().await,
             Self::Redis(store) => store.kept().await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.kept().await,
         }
     }
 
@@ -126,6 +135,8 @@ impl Store for AnyStore {
             Self::Memory(store) => store.entries(keys).await,
             Self::File(store) => store.entries(keys).await,
             Self::Redis(store) => store.entries(keys).await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.entries(keys).await,
         }
     }
 
@@ -134,6 +145,8 @@ impl Store for AnyStore {
             Self::Memory(store) => store.stored(key).await,
             Self::File(store) => store.stored(key).await,
             Self::Redis(store) => store.stored(key).await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.stored(key).await,
         }
     }
 
@@ -142,6 +155,8 @@ impl Store for AnyStore {
             Self::Memory(store) => store.is_any_accepted(keys, now, terms).await,
             Self::File(store) => store.is_any_accepted(keys, now, terms).await,
             Self::Redis(store) => store.is_any_accepted(keys, now, terms).await,
+            #[cfg(test)]
+            Self::Simulated(store) => store.is_any_accepted(keys, now, terms).await,
         }
     }
 
@@ -150,6 +165,8 @@ impl Store for AnyStore {
             Self::Memory(store) => store.sweep(now, terms),
             Self::File(store) => store.sweep(now, terms),
             Self::Redis(store) => store.sweep(now, terms),
+            #[cfg(test)]
+            Self::Simulated(store) => store.sweep(now, terms),
         }
     }
 }

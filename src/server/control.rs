@@ -22,7 +22,8 @@ use super::Ended;
 use super::drain::Phase;
 use crate::config::LedgerStore;
 use crate::deliver::{Idle, Upstream};
-use crate::gateway::{Shared, now};
+use crate::gateway::Shared;
+use crate::outside::{Machine, Outside};
 use crate::replay::{Ask, Replayer, Reply, socket};
 
 /// How many may ask at once; more wait.
@@ -167,7 +168,8 @@ async fn answer(stream: UnixStream, shared: &Shared, phases: &watch::Receiver<Ph
     let upstream =
         Upstream::new(config.upstream.clone(), 0, &Idle::new(1), shared.lasting.metrics.in_flight())
             .map_err(io::Error::other)?;
-    let replayer = Replayer { ledger: &shared.lasting.ledger, config, upstream: &upstream, clock: now };
+    let replayer =
+        Replayer { ledger: &shared.lasting.ledger, config, upstream: &upstream, clock: Machine::now };
     let is_over = || *phases.borrow() >= Phase::Draining;
     replayer.answer(ask, is_over, say).await
 }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// The most that may come before an answer's head is complete: bounds the interim (1xx) answers before it.
 const MAX_BEFORE_HEAD: usize = 64 * 1024;
@@ -38,12 +37,12 @@ impl Answer {
 }
 
 /// A stream that counts the bytes of the answer, and ends where there are too many before its head.
-pub(super) struct Counted {
-    pub(super) stream: TcpStream,
+pub(super) struct Counted<S> {
+    pub(super) stream: S,
     pub(super) answer: Arc<Answer>,
 }
 
-impl AsyncRead for Counted {
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -60,7 +59,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
