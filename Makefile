@@ -20,7 +20,7 @@ SKIPPED := $(TARGET)/skipped.txt
 GUNGRAUN_VERSION := $(shell awk -F '"' '/^name = "gungraun"$$/ { getline; print $$2 }' bench/Cargo.lock)
 GUNGRAUN := $(TARGET)/tools/gungraun-runner-$(GUNGRAUN_VERSION)
 
-.PHONY: help demo test test-deps packages promtool lint bench-build bench-gate bench-baseline flood ledger timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug man clean
+.PHONY: help demo test test-deps packages promtool lint bench bench-build bench-gate bench-baseline scale plots soak flood ledger timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug man clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,21 @@ bench-gate: packages bench-build ## whether a notification takes more instructio
 bench-baseline: packages bench-build ## record the instructions that a notification takes now
 	@CARGO="$(CARGO)" PATH="$(abspath $(GUNGRAUN))/bin:$$PATH" \
 		bench/gate.py $(abspath $(TARGET)) bench/baseline.json --renew
+
+bench: build bench-build test-deps ## the sidecar and its peers side by side, ROUNDS=5; the table, and docs/performance/comparison.json
+	@command -v nginx >/dev/null || echo "bench: nginx as well: apt-get install nginx-light libnginx-mod-http-lua lua-luaossl lua-cjson"
+	@bench/compare.py $(abspath $(TARGET)) --binary alipay-sidecar=$(abspath $(TARGET))/release/alipay-sidecar \
+		--rounds $(or $(ROUNDS),5) --out docs/performance/comparison.json
+
+scale: build bench-build ## what a notification costs where there is more of something, and the ledger's table; docs/performance
+	@bench/scale.py $(abspath $(TARGET)) $(abspath $(TARGET))/release/alipay-sidecar docs/performance
+	@$(MAKE) --no-print-directory ledger | bench/ledger.py docs/performance/ledger.json
+
+plots: ## draw docs/performance/*.svg of the figures there
+	@bench/plot.py docs/performance
+
+soak: build bench-build ## a steady load for MINUTES=60, and its memory in docs/performance/soak.csv
+	@bench/soak.py $(abspath $(TARGET)) $(abspath $(TARGET))/release/alipay-sidecar docs/performance/soak.csv $(or $(MINUTES),60)
 
 flood: build ## the release binary under floods at full size, and the table of what it took
 	@[ "$$(ulimit -n)" -ge 11000 ] || ulimit -n 11000; \

@@ -91,7 +91,7 @@ class Sidecar(Process):
     def __init__(self, binary, upstream, folder, *, apps=1, bits=2048, settings="", around=(), processors=None, log="info"):
         folder.mkdir(parents=True, exist_ok=True)
         self.address, self.admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        config = folder / "sidecar.toml"
+        config = folder / f"sidecar-{self.address.rpartition(':')[2]}.toml"
         config.write_text(
             f'[server]\nlisten = "{self.address}"\nmax_body = "256KiB"\n[admin]\nlisten = "{self.admin}"\n'
             f'[upstream]\nurl = "http://{upstream.address}/alipay/notify"\n{settings}\n'

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -35,6 +36,9 @@ pub struct Options {
     /// How many at once, each on a connection of its own
     #[arg(long, default_value_t = 1)]
     connections: usize,
+    /// How many may wait for an answer at once, if not one on each connection
+    #[arg(long)]
+    at_once: Option<usize>,
     /// How many in a second; otherwise as fast as the answers come
     #[arg(long)]
     rate: Option<u32>,
@@ -173,6 +177,7 @@ struct Load {
     requests: Vec<Vec<u8>>,
     next: Cell<usize>,
     start: Instant,
+    room: Semaphore,
     latencies: RefCell<Vec<u32>>,
     wrong: Cell<usize>,
     broken: Cell<usize>,
@@ -185,11 +190,13 @@ pub async fn send(options: Options) -> io::Result<()> {
     say("ready")?;
     io::stdin().lock().read_line(&mut String::new())?;
     let (connections, hold) = (maker.options.connections, maker.options.hold);
+    let at_once = maker.options.at_once.unwrap_or(connections);
     let load = Rc::new(Load {
         maker,
         requests,
         next: Cell::new(0),
         start: Instant::now(),
+        room: Semaphore::new(at_once),
         latencies: RefCell::default(),
         wrong: Cell::new(0),
         broken: Cell::new(0),
@@ -265,8 +272,10 @@ impl Load {
                 (stream, Reader::default())
             }
         };
+        let place = self.room.acquire().await;
         stream.write_all(request).await?;
         let heard = reader.next(&mut stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        drop(place);
         let is_right = heard.body == self.maker.options.what.answer();
         if !heard.head.contains("connection: close") {
             *held = Some((stream, reader));
