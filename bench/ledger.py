@@ -19,7 +19,7 @@ def main():
     store = None
     for line in sys.stdin:
         print(line, end="")
-        if heading := re.match(r"\| records in (?:a )?(memory|file)", line):
+        if heading := re.search(r"\| records in (?:a )?(memory|file)", line):
             store = heading[1]
         elif re.match(r"\| \d", line):
             taken[store].append(dict(zip(COLUMNS[store], map(float, line.strip("| \n").split("|")))))

@@ -34,9 +34,10 @@ def main():
         draw(f"{part}.svg", f"Cost of a notification by {label}", label, "thousand instructions", {"": points})
     connections = [(float(x), y / 1024) for x, y in read("memory.json")["connections"].items()]
     draw("memory.svg", "Memory by open connections", "open connections", "MiB (RSS)", {"": connections})
-    entries = read("ledger.json")
-    lines = {store: [(row["records"], row["look_up_ns"]) for row in entries[store]] for store in ("memory", "file")}
-    draw("ledger.svg", "Look-up in the ledger by its records", "records", "ns", lines)
+    if (folder / "ledger.json").exists():
+        entries = read("ledger.json")
+        lines = {store: [(row["records"], row["look_up_ns"]) for row in entries[store]] for store in ("memory", "file")}
+        draw("ledger.svg", "Look-up in the ledger by its records", "records", "ns", lines)
     if (folder / "soak.csv").exists():
         with (folder / "soak.csv").open() as file:
             samples = [(float(row["seconds"]) / 60, int(row["rss_kib"]) / 1024) for row in csv.DictReader(file)]

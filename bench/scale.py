@@ -60,7 +60,7 @@ def write(file, content):
 def instructions(build):
     def count(load=None, **sidecar):
         taken = gate.process(build, FEW, MANY, sidecar, load or {})
-        print(f"{sidecar} {load or ''}: {taken}")
+        print(f"{sidecar or load}"[:60], taken, flush=True)
         return taken
 
     taken = {"machine": gate.machine(), "of": "instructions of the process for a notification"}
@@ -94,7 +94,7 @@ def memory(build, binary):
     """What the process has in memory with so many connections open, each of which brought one notification."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    taken = {"machine": gate.machine(), "of": "KiB of memory (VmRSS) of the release binary, by open connections"}
+    taken = {"machine": gate.machine(), "of": "KiB of memory (VmRSS), by open connections"}
     rows = {}
     for connections in CONNECTIONS:
         with Upstream(build) as upstream, Sidecar(binary, upstream, build / "bench") as sidecar:
