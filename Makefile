@@ -16,8 +16,11 @@ DENY := $(TARGET)/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
 SKIPPED := $(TARGET)/skipped.txt
+# What runs the counted benches has to be of the version of what they are made of.
+GUNGRAUN_VERSION := $(shell awk -F '"' '/^name = "gungraun"$$/ { getline; print $$2 }' bench/Cargo.lock)
+GUNGRAUN := $(TARGET)/tools/gungraun-runner-$(GUNGRAUN_VERSION)
 
-.PHONY: help demo test test-deps packages promtool lint flood ledger faults simulate-faults timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug man clean
+.PHONY: help demo test test-deps packages promtool lint bench bench-build bench-gate bench-baseline scale plots soak flood ledger faults simulate-faults timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug man clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +30,7 @@ demo: ## build it and watch it work on loopback; ONCE=1 ends by itself
 
 test: test-deps lint deny ## install what the tests need, and pass them all
 	$(CARGO) test --locked
+	@$(MAKE) --no-print-directory bench-gate
 	@$(MAKE) --no-print-directory fuzz-smoke
 	@echo "make test: passed"
 	@if [ -s $(SKIPPED) ]; then cat $(SKIPPED); fi
@@ -43,6 +47,33 @@ lint: ## formatting, clippy and documentation, warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --document-private-items --locked
+
+bench-build: $(GUNGRAUN)/bin/gungraun-runner
+	$(CARGO) build --release --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET) --lib --bins --benches
+
+bench-gate: packages bench-build ## whether a notification takes more instructions than it did, by 3%
+	@$(CARGO) fmt --check --manifest-path bench/Cargo.toml
+	@CARGO="$(CARGO)" PATH="$(abspath $(GUNGRAUN))/bin:$$PATH" \
+		bench/gate.py $(abspath $(TARGET)) bench/baseline.json --skipped $(abspath $(SKIPPED))
+
+bench-baseline: packages bench-build ## record the instructions that a notification takes now
+	@CARGO="$(CARGO)" PATH="$(abspath $(GUNGRAUN))/bin:$$PATH" \
+		bench/gate.py $(abspath $(TARGET)) bench/baseline.json --renew
+
+bench: build bench-build test-deps ## the sidecar and its peers side by side, ROUNDS=5; the table, and docs/performance/comparison.json
+	@command -v nginx >/dev/null || echo "bench: nginx as well: apt-get install nginx-light libnginx-mod-http-lua lua-luaossl lua-cjson"
+	@bench/compare.py $(abspath $(TARGET)) --binary alipay-sidecar=$(abspath $(TARGET))/release/alipay-sidecar \
+		--rounds $(or $(ROUNDS),5) --out docs/performance/comparison.json
+
+scale: build bench-build ## what a notification costs where there is more of something, and the ledger's table; docs/performance
+	@bench/scale.py $(abspath $(TARGET)) $(abspath $(TARGET))/release/alipay-sidecar docs/performance
+	@$(MAKE) --no-print-directory ledger | bench/ledger.py docs/performance/ledger.json
+
+plots: ## draw docs/performance/*.svg of the figures there
+	@bench/plot.py docs/performance
+
+soak: build bench-build ## a steady load for MINUTES=60, and its memory in docs/performance/soak.csv
+	@bench/soak.py $(abspath $(TARGET)) $(abspath $(TARGET))/release/alipay-sidecar docs/performance/soak.csv $(or $(MINUTES),60)
 
 flood: build ## the release binary under floods at full size, and the table of what it took
 	@[ "$$(ulimit -n)" -ge 11000 ] || ulimit -n 11000; \
@@ -139,3 +170,7 @@ $(KUBERNETES)/.venv/.installed: $(KUBERNETES)/requirements.txt $(KUBERNETES)/unp
 $(DENY):
 	env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false \
 		$(CARGO) install cargo-deny --debug --locked --version $(DENY_VERSION) --root $(TARGET)/tools/cargo-deny-$(DENY_VERSION)
+
+$(GUNGRAUN)/bin/gungraun-runner:
+	env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false \
+		$(CARGO) install gungraun-runner --debug --locked --version $(GUNGRAUN_VERSION) --root $(GUNGRAUN)
