@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +13,9 @@ APPS = 2014060600164699
 KEYS = Path(__file__).parent.parent / "tests" / "fixtures" / "keys"
 # How long a process may take until it answers: valgrind makes it slow.
 START = 60
+
+# Told to end, it ends its processes first.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 class Process:

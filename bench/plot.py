@@ -98,7 +98,7 @@ def picture(title, y_label, parts):
         "<style>text{font:12px sans-serif;fill:#333}.grid{stroke:#ddd}</style>\n"
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>\n'
     )
-    parts = [text(LEFT, 18, title, "start", 'font-weight="bold"'), text(LEFT - 8, 34, y_label, "end")] + parts
+    parts = [text(LEFT, 18, title, "start", 'font-weight="bold"'), text(8, 34, y_label, "start")] + parts
     return head + "\n".join(parts) + "\n</svg>\n"
 
 
