@@ -115,7 +115,8 @@ fn check_length(text: &str, max_length: Option<usize>) -> Result<(), Breach> {
 
 /// A whole number of 64 bits, written as JSON writes it.
 fn is_integer(text: &str) -> bool {
-    is_whole(text.strip_prefix('-').unwrap_or(text)) && text.parse::<i64>().is_ok()
+    // Readers of JSON make a floating-point number of a negative zero.
+    text != "-0" && is_whole(text.strip_prefix('-').unwrap_or(text)) && text.parse::<i64>().is_ok()
 }
 
 /// Digits with or without a fraction, as JSON writes a number without an exponent.
@@ -332,6 +333,7 @@ mod tests {
         assert_eq!(token("-0", &FieldType::TimestampMs), Ok(Typed::Number(0)));
         assert_eq!(token("-1.0", &FieldType::TimestampMs), Err(Breach::NotATimestamp));
         assert_eq!(text("1.0", &FieldType::Integer), Err(Breach::NotAnInteger));
+        assert_eq!(text("-0", &FieldType::Integer), Err(Breach::NotAnInteger));
     }
 
     #[test]
