@@ -5,6 +5,7 @@
 
 mod platter;
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
@@ -78,6 +79,18 @@ pub(crate) fn ledger(
     };
     let writing = async move { write(writer, || random.u64(..=SLOWEST_COMMIT)).await };
     Ok((Ledger(store.map(|store| Book::new(store, figures))), writing))
+}
+
+/// How many events a process finds on `platter`, when no other has it any more and it has room again, that are kept although they
+/// were accepted.
+pub(crate) fn kept_though_accepted(platter: &Platter) -> Result<usize, Problem> {
+    platter.process_ends();
+    platter.fill(false);
+    let disk = Disk::on(platter.inserted())?;
+    let records = disk.records()?.into_iter();
+    let accepted: HashSet<Key> =
+        records.filter(|(_, record)| record.is_accepted).map(|(key, _)| key).collect();
+    Ok(disk.kept()?.iter().filter(|(key, ..)| accepted.contains(key)).count())
 }
 
 async fn write<O: Fn() -> Result<Disk, Problem>>(mut writer: Writer<O>, mut millis: impl FnMut() -> u64) {

@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::deliver::Idle;
 use crate::diagnose::queue::DiagnosisQueue;
 use crate::gateway::{Gateway, Lasting, Shared};
-use crate::ledger::simulated::{Defect, Platter, ledger};
+use crate::ledger::simulated::{Defect, Platter, kept_though_accepted, ledger};
 use crate::outside::Outside;
 use crate::schedule::DELIVERIES;
 use crate::server::drain::Drain;
@@ -71,6 +71,8 @@ pub(super) struct Faults {
     holds: usize,
     full_disks: usize,
     lies: usize,
+    /// How many failed events were still kept when the sidecar started again.
+    pub(super) kept: usize,
 }
 
 impl Faults {
@@ -82,6 +84,7 @@ impl Faults {
         self.holds += others.holds;
         self.full_disks += others.full_disks;
         self.lies += others.lies;
+        self.kept += others.kept;
     }
 }
 
@@ -90,14 +93,15 @@ impl fmt::Display for Faults {
         write!(
             f,
             "{} kills, {} power cuts, {} of them in the middle of a commit, {} partitions, {} times all messages held back, {} \
-             full disks, {} requests that the app did not simply accept",
+             full disks, {} requests that the app did not simply accept, {} failed events kept over a restart",
             self.kills,
             self.power_cuts + self.cuts_in_commits,
             self.cuts_in_commits,
             self.partitions,
             self.holds,
             self.full_disks,
-            self.lies
+            self.lies,
+            self.kept
         )
     }
 }
@@ -136,7 +140,8 @@ static PROPS: LazyLock<Props> = LazyLock::new(|| {
         let file = folder.path().join("sidecar.toml");
         let keys: Vec<String> = keys.iter().map(|key| key.public()).collect();
         let text = format!(
-            "[upstream]\nurl = \"http://app:3000/app\"\ntimeout = \"{}ms\"\nconnect_timeout = \"100ms\"\naccept = {accept}\n\
+            "[ledger]\nstore = \"file\"\npath = \"ledger.redb\"\nkeep_failed = true\n\
+             [upstream]\nurl = \"http://app:3000/app\"\ntimeout = \"{}ms\"\nconnect_timeout = \"100ms\"\naccept = {accept}\n\
              [[apps]]\napp_id = \"{APP_ID}\"\nalipay_public_keys = {keys:?}\n",
             TIMEOUT.as_millis()
         );
@@ -209,6 +214,10 @@ pub(super) fn run(seed: u64, defect: Option<Defect>) -> Ending {
             Err(problem) => break Some(format!("SIMULATION_SEED={seed}: {problem}")),
         }
     };
+    let problem = problem.or_else(|| {
+        let kept = kept_though_accepted(&stage.platter).unwrap_or_else(|error| panic!("{error}"));
+        (kept > 0).then(|| format!("SIMULATION_SEED={seed}: {kept} events are kept that were accepted"))
+    });
     let mut faults = *stage.faults.borrow();
     faults.lies = stage.app.did().iter().filter(|(act, _)| *act != Act::Accept).map(|(_, times)| times).sum();
     Ending { history: stage.history.events(), problem, faults }
@@ -356,6 +365,7 @@ async fn sidecar(stage: Stage) -> turmoil::Result {
             Err(error) => return Err(format!("the ledger does not open: {error}").into()),
         }
     };
+    stage.faults.borrow_mut().kept += metrics.ledger().kept();
     spawn_local(writing);
     let translator = Translator::new(
         config.catalogue.clone(),
