@@ -2,14 +2,15 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::ops::Bound;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use redb::backends::FileBackend;
+use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{
     Database, DatabaseError, Key as TableKey, ReadOnlyTable, ReadTransaction, ReadableDatabase,
-    ReadableTable, StorageError, TableDefinition, TableError, Value,
+    ReadableTable, StorageBackend, StorageError, TableDefinition, TableError, Value,
 };
 
 use super::kept::{Kept, Stored};
@@ -49,15 +50,13 @@ pub(super) enum Change {
     Evict(Key),
 }
 
-/// What can be said of a file without changing it.
+/// What can be said of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
     /// There is none yet.
     Absent,
     /// It is sound.
     Sound,
-    /// It was not closed in order, and whoever opens it mends that first.
-    ToBeMended,
     /// A process has it open.
     InUse,
 }
@@ -208,25 +207,27 @@ fn opened<K: TableKey + 'static, V: Value + 'static>(
     }
 }
 
-/// Looks at the file at `path` without changing it. What makes it unusable is an error.
+/// Looks at the file at `path` without changing it: a copy of it in memory is opened as `run` opens the file, which checks every
+/// page and mends what a crash left. What makes it unusable is an error.
 pub(super) fn examine(path: &Path) -> Result<Condition, Problem> {
     if !path.try_exists()? {
         return Ok(Condition::Absent);
     }
-    if fs::metadata(path)?.len() == 0 {
+    // `run` needs to write, too.
+    let file = FileBackend::new(OpenOptions::new().read(true).write(true).open(path)?)?;
+    if !file.try_lock_range(Bound::Unbounded, Bound::Unbounded)? {
+        return Ok(Condition::InUse);
+    }
+    let bytes = fs::read(path)?;
+    if bytes.is_empty() {
         return Err(EMPTY.into());
     }
-    // What `run` needs beside reading.
-    drop(OpenOptions::new().write(true).open(path)?);
-    match builder().open_read_only(path) {
-        Ok(database) => {
-            drop(database.begin_read()?.open_table(RECORDS)?);
-            Ok(Condition::Sound)
-        }
-        Err(DatabaseError::DatabaseAlreadyOpen) => Ok(Condition::InUse),
-        Err(DatabaseError::RepairAborted) => Ok(Condition::ToBeMended),
-        Err(error) => Err(explained(error)),
-    }
+    let copy = InMemoryBackend::new();
+    copy.set_len(u64::try_from(bytes.len())?)?;
+    copy.write(0, &bytes)?;
+    let database = builder().create_with_backend(copy).map_err(explained)?;
+    drop(database.begin_read()?.open_table(RECORDS)?);
+    Ok(Condition::Sound)
 }
 
 const EMPTY: &str = "it is empty, so what it held is lost: remove it to begin anew";
@@ -332,6 +333,26 @@ mod tests {
         drop(Disk::open(&path).unwrap());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn what_is_said_of_a_damaged_file_is_what_opening_it_comes_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.redb");
+        let disk = Disk::open(&path).unwrap();
+        disk.write((0..20).map(|number| Change::Put(key(number), record(true, 1, 1)))).unwrap();
+        drop(disk);
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(examine(&path).unwrap(), Condition::Sound);
+        for at in (0..whole.len()).step_by(4096).take(24).flat_map(|page| [page + 5, page + 100]) {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            fs::write(&path, &changed).unwrap();
+            let said = examine(&path).map_err(|problem| problem.to_string());
+            fs::write(&path, &changed).unwrap();
+            let opened = Disk::open(&path).map(|_| Condition::Sound).map_err(|problem| problem.to_string());
+            assert_eq!(said, opened, "byte {at}");
+        }
     }
 
     #[test]

@@ -91,7 +91,6 @@ fn describe_ledger(store: &LedgerStore, out: &mut impl Write) -> io::Result<bool
     let what = match ledger::examine(path) {
         Ok(Condition::Absent) => "there is no file yet: `run` makes it",
         Ok(Condition::Sound) => "the file is sound, and no process has it open",
-        Ok(Condition::ToBeMended) => "the file was not closed in order: `run` mends it",
         Ok(Condition::InUse) => "a process has the file open",
         Err(problem) => {
             let name = path.to_string_lossy();
