@@ -326,7 +326,12 @@ fn explained(error: &RedisError) -> String {
         return "it refuses the user name or the password of ledger.url".to_owned();
     }
     let Some(code) = error.code() else { return error.to_string() };
+    // Redis 7.0 says so of a command within a script without the code for it.
+    let lacks_right = error.detail().is_some_and(|detail| detail.contains("can't run this command"));
     let remedy = match code {
+        _ if lacks_right => {
+            "; the README lists the commands that its user needs, some of them for ledger.keep_failed"
+        }
         "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" => {
             "; it is part of a cluster, which is not supported: name a Redis that stands alone"
         }
