@@ -33,7 +33,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
 pub(crate) use self::disk::Condition;
-use self::figures::{Figures, Waiting};
+use self::figures::{Figures, Step, Waiting};
 use self::file::FileStore;
 use self::flights::{Boarding, Flights, Landed};
 pub(crate) use self::kept::Stored;
@@ -206,7 +206,7 @@ impl Ledger {
     }
 }
 
-/// Says of the file of a ledger what can be said without changing it. What makes it unusable is an error.
+/// Says of the file of a ledger whether it can be used, without changing it. What makes it unusable is an error.
 pub(crate) fn examine(path: &Path) -> Result<Condition, String> {
     disk::examine(path).map_err(|problem| problem.to_string())
 }
@@ -275,16 +275,14 @@ impl<S: Store> Book<S> {
     {
         match self.flights.board(key, terms.max_waiting) {
             Boarding::First(flight) => {
-                let Some(stored) = self.asked(&terms, self.store.stored(key)).await? else {
-                    return Ok(None);
-                };
-                let by = By::Hand(stored.kept.record());
-                let outcome = match Event::restored(stored) {
-                    Some(event) => self.first(key, &event, (&terms, now, by), sighting, deliver).await,
-                    None => Err(Reason::Internal.because("what was kept is damaged")),
-                };
-                flight.land(Landed::of(&outcome, *sighting));
-                outcome.map(Some)
+                let outcome = self.replayed(key, &terms, now, sighting, deliver).await;
+                flight.land(match &outcome {
+                    Ok(Some(_)) => Landed::Accepted,
+                    // Whoever came meanwhile hears that nothing was delivered.
+                    Ok(None) => Landed::Failed(Reason::InFlight, None),
+                    Err(rejection) => Landed::Failed(rejection.reason(), sighting.map(Sighting::shared)),
+                });
+                outcome
             }
             Boarding::Repeat(waiter) => match timeout(terms.patience, waiter.landed()).await {
                 Ok(Landed::Accepted) => Ok(Some(Outcome::Repeated(Accepted(())))),
@@ -295,6 +293,28 @@ impl<S: Store> Book<S> {
             },
             Boarding::Full => Err(Reason::TooManyInFlight.because("as many wait for deliveries in flight")),
         }
+    }
+
+    /// Delivers what is kept under `key`. What was accepted is kept no longer.
+    async fn replayed<D>(
+        &self,
+        key: Key,
+        terms: &Terms,
+        now: Moment,
+        sighting: &mut Option<Sighting>,
+        deliver: D,
+    ) -> Result<Option<Outcome>, Rejection>
+    where
+        D: AsyncFnOnce(&Event, Option<Sighting>) -> Result<Delivery, Rejection>,
+    {
+        let Some(stored) = self.asked(terms, self.store.stored(key)).await? else {
+            let is_accepted = self.asked(terms, self.store.is_any_accepted(&[key], now, terms)).await?;
+            return Ok(is_accepted.then_some(Outcome::Repeated(Accepted(()))));
+        };
+        let by = By::Hand(stored.kept.record());
+        let event =
+            Event::restored(stored).ok_or_else(|| Reason::Internal.because("what was kept is damaged"))?;
+        self.first(key, &event, (terms, now, by), sighting, deliver).await.map(Some)
     }
 
     /// The way of the only delivery of `event` that runs here.
@@ -346,7 +366,7 @@ impl<S: Store> Book<S> {
             self.tell(key, record, None, terms).await?;
             return Ok(Known::Record(record));
         }
-        match self.within(terms, self.store.begin(key, now, terms)).await {
+        match self.within(terms, Step::Ask, self.store.begin(key, now, terms)).await {
             Ok(known) => Ok(known),
             Err(error) => match terms.on_store_error {
                 OnStoreError::Fail => Err(Reason::LedgerOutOfReach.because(error)),
@@ -364,7 +384,7 @@ impl<S: Store> Book<S> {
         failure: Option<Failure<'_>>,
         terms: &Terms,
     ) -> Result<(), Rejection> {
-        match self.within(terms, self.store.end(key, record, failure, terms)).await {
+        match self.within(terms, Step::Tell, self.store.end(key, record, failure, terms)).await {
             Ok(()) => {
                 if record.is_accepted {
                     self.untold.remove(key);
@@ -389,19 +409,20 @@ impl<S: Store> Book<S> {
         terms: &Terms,
         asked: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Rejection> {
-        self.within(terms, asked).await.map_err(|error| Reason::LedgerOutOfReach.because(error))
+        self.within(terms, Step::Ask, asked).await.map_err(|error| Reason::LedgerOutOfReach.because(error))
     }
 
     /// What the store says, if it says so in time. What goes wrong is counted.
     async fn within<T>(
         &self,
         terms: &Terms,
+        step: Step,
         asked: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let outcome = timeout(terms.store_patience, asked).await.unwrap_or(Err(StoreError::Late));
         match &outcome {
-            Ok(_) => self.figures.succeeded(),
-            Err(error) => self.figures.failed(error),
+            Ok(_) => self.figures.succeeded(step),
+            Err(error) => self.figures.failed(step, error),
         }
         outcome
     }

@@ -1,7 +1,7 @@
 //! What there is to count of the ledger. The metrics read it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use tracing::{error, info, warn};
 
@@ -14,7 +14,7 @@ pub struct Figures {
     waiting: Waiting,
     keeping: Keeping,
     errors: Arc<AtomicU64>,
-    is_out_of_reach: Arc<AtomicBool>,
+    out_of_reach: Arc<AtomicU8>,
 }
 
 impl Figures {
@@ -49,18 +49,42 @@ impl Figures {
     }
 
     /// Counts what the store failed at. The first time, it is told.
-    pub(super) fn failed(&self, error: &StoreError) {
+    pub(super) fn failed(&self, step: Step, error: &StoreError) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        if !self.is_out_of_reach.swap(true, Ordering::Relaxed) {
+        if self.out_of_reach.fetch_or(step.bit(), Ordering::Relaxed) == 0 {
             error!(event = "ledger_out_of_reach", %error, "until it is back, ledger.on_store_error holds");
         }
     }
 
-    /// Notes that the store did what it was asked to. After a failure, that is told.
-    pub(super) fn succeeded(&self) {
-        if self.is_out_of_reach.load(Ordering::Relaxed) && self.is_out_of_reach.swap(false, Ordering::Relaxed)
+    /// Notes that the store did what it was asked to. After a failure at the same, that is told, once nothing else fails.
+    pub(super) fn succeeded(&self, step: Step) {
+        let bit = step.bit();
+        if self.out_of_reach.load(Ordering::Relaxed) & bit != 0
+            && self.out_of_reach.fetch_and(!bit, Ordering::Relaxed) == bit
         {
             info!(event = "ledger_back", "the store of the ledger does what it is asked to again");
+        }
+    }
+}
+
+/// What a store is needed for. One may work where the other does not: a full disk can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It says what it knows.
+    Ask,
+    /// It remembers.
+    Tell,
+    /// It forgets.
+    Sweep,
+}
+
+impl Step {
+    /// Its place among those that fail.
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Ask => 1,
+            Self::Tell => 2,
+            Self::Sweep => 4,
         }
     }
 }
@@ -100,5 +124,24 @@ impl Keeping {
             event = "pending_dropped",
             app_id, notify_id, msg_method, cause, "what failed is not kept, and cannot be replayed"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_back_when_it_does_again_what_it_failed_at() {
+        let figures = Figures::default();
+        let fails_at = || figures.out_of_reach.load(Ordering::Relaxed);
+        figures.failed(Step::Tell, &StoreError::Late);
+        figures.succeeded(Step::Ask);
+        figures.failed(Step::Ask, &StoreError::Late);
+        figures.succeeded(Step::Sweep);
+        figures.succeeded(Step::Ask);
+        assert_eq!(fails_at(), Step::Tell.bit());
+        figures.succeeded(Step::Tell);
+        assert_eq!((fails_at(), figures.errors()), (0, 2));
     }
 }

@@ -23,7 +23,7 @@ use self::line::Lines;
 use self::script::Script;
 use super::Terms;
 use super::backlog::{Backlog, Place};
-use super::figures::{Figures, NO_ROOM, TOO_SLOW};
+use super::figures::{Figures, NO_ROOM, Step, TOO_SLOW};
 use super::kept::{self, Failure, Kept, Stored};
 use super::key::Key;
 use super::record::{Moment, Record};
@@ -217,10 +217,10 @@ impl Store for RedisStore {
             match timeout(patience, line.ask(&script, &keys, &[&now, &over], patience)).await {
                 Ok(Ok(waiting)) => {
                     count(&figures, &waiting);
-                    figures.succeeded();
+                    figures.succeeded(Step::Sweep);
                 }
-                Ok(Err(problem)) => figures.failed(&StoreError::Broken(problem)),
-                Err(_elapsed) => figures.failed(&StoreError::Late),
+                Ok(Err(problem)) => figures.failed(Step::Sweep, &StoreError::Broken(problem)),
+                Err(_elapsed) => figures.failed(Step::Sweep, &StoreError::Late),
             }
         }));
     }

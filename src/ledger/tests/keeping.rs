@@ -164,7 +164,10 @@ fn a_delivery_by_hand_counts_as_an_attempt_and_is_none_of_alipays() {
         let days_later = start.after(Duration::from_hours(72));
         let outcome = book.again(key("a"), terms(), days_later, &mut sighting, accept).await;
         assert!(matches!(outcome, Ok(Some(Outcome::Delivered(_)))));
-        assert!(matches!(book.again(key("a"), terms(), days_later, &mut sighting, refuse).await, Ok(None)));
+        // It is kept no longer, and known as accepted: whoever asks for it once more hears so.
+        let once_more = book.again(key("a"), terms(), days_later, &mut sighting, refuse).await;
+        assert!(matches!(once_more, Ok(Some(Outcome::Repeated(_)))));
+        assert!(matches!(book.again(key("b"), terms(), days_later, &mut sighting, refuse).await, Ok(None)));
         let heard = book.once(event("a"), terms(), days_later, &mut sighting, refuse).await;
         assert_eq!(Heard::of(heard), Heard::Repeated);
     });
