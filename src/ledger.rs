@@ -35,7 +35,7 @@ use tokio::time::timeout;
 pub(crate) use self::disk::Condition;
 use self::figures::{Figures, Step, Waiting};
 use self::file::FileStore;
-use self::flights::{Boarding, Flights, Landed};
+use self::flights::{Boarding, Flights, Landed, Waiter};
 pub(crate) use self::kept::Stored;
 use self::kept::{Failure, Kept};
 use self::key::Key;
@@ -248,16 +248,9 @@ impl<S: Store> Book<S> {
             Boarding::Repeat(waiter) => {
                 // Who waits holds nothing: a body that was captured and sent often would fill the memory.
                 drop(event);
-                match timeout(terms.patience, waiter.landed()).await {
-                    Ok(Landed::Accepted) => Ok(Outcome::Repeated(Accepted(()))),
-                    Ok(Landed::Failed(reason, shared)) => {
-                        *sighting = shared;
-                        Err(reason.because("that is what the delivery came to which it waited for"))
-                    }
-                    Err(_) => Err(Reason::InFlight.into()),
-                }
+                heard(waiter, &terms, sighting).await
             }
-            Boarding::Full => Err(Reason::TooManyInFlight.because("as many wait for deliveries in flight")),
+            Boarding::Full => Err(full()),
         }
     }
 
@@ -284,14 +277,8 @@ impl<S: Store> Book<S> {
                 });
                 outcome
             }
-            Boarding::Repeat(waiter) => match timeout(terms.patience, waiter.landed()).await {
-                Ok(Landed::Accepted) => Ok(Some(Outcome::Repeated(Accepted(())))),
-                Ok(Landed::Failed(reason, _)) => {
-                    Err(reason.because("that is what the delivery came to which it waited for"))
-                }
-                Err(_) => Err(Reason::InFlight.into()),
-            },
-            Boarding::Full => Err(Reason::TooManyInFlight.because("as many wait for deliveries in flight")),
+            Boarding::Repeat(waiter) => heard(waiter, &terms, sighting).await.map(Some),
+            Boarding::Full => Err(full()),
         }
     }
 
@@ -426,6 +413,26 @@ impl<S: Store> Book<S> {
         }
         outcome
     }
+}
+
+/// What one hears who waits for the delivery that runs, and what is to be said of that.
+async fn heard(
+    waiter: Waiter<'_>,
+    terms: &Terms,
+    sighting: &mut Option<Sighting>,
+) -> Result<Outcome, Rejection> {
+    match timeout(terms.patience, waiter.landed()).await {
+        Ok(Landed::Accepted) => Ok(Outcome::Repeated(Accepted(()))),
+        Ok(Landed::Failed(reason, shared)) => {
+            *sighting = shared;
+            Err(reason.because("that is what the delivery came to which it waited for"))
+        }
+        Err(_) => Err(Reason::InFlight.into()),
+    }
+}
+
+fn full() -> Rejection {
+    Reason::TooManyInFlight.because("as many wait for deliveries in flight")
 }
 
 #[cfg(test)]
