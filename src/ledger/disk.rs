@@ -84,7 +84,7 @@ impl Disk {
 
     /// Opens what is kept on `backend`, a disk of the tests, or makes it where there is nothing.
     #[cfg(test)]
-    pub(super) fn on(backend: impl redb::StorageBackend) -> Result<Self, Problem> {
+    pub(super) fn on(backend: impl StorageBackend) -> Result<Self, Problem> {
         let database = builder().create_with_backend(backend).map_err(explained)?;
         let disk = Self { database };
         disk.write(std::iter::empty())?;
