@@ -130,7 +130,7 @@ causes! {
     // None of these.
     /// The key is right, and the content is not what was signed; no change that is known here explains it.
     ContentChanged => "content_changed",
-        "capture the raw body as early as possible, and compare the signed text below with it, parameter by parameter";
+        "capture the raw body as early as possible, and ask `explain` again: what it shows as the signed text has to be what Alipay sent, parameter by parameter";
 }
 
 impl Cause {
