@@ -118,7 +118,7 @@ impl Refused {
                 )
             };
         }
-        if diagnosis.opened.is_some() || cause == Cause::AppKey {
+        if diagnosis.opened.is_some() || (cause == Cause::AppKey && diagnosis.is_proven) {
             write_line!(warn);
         } else {
             write_line!(info);
