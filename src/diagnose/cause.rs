@@ -106,7 +106,7 @@ causes! {
     /// A parameter with an empty value is missing: it was signed and then dropped.
     EmptyDropped => "empty_dropped",
         "keep empty values when the form is read: parse_qs(…, keep_blank_values=True), or read the raw body";
-    /// A parameter has another value than was signed.
+    /// A parameter has another value than was signed, or `sign_type` names another hash than the signature was made with.
     ParameterChanged => "parameter_changed",
         "pass parameters on as they came: also charset, when the text is converted";
     /// JSON was read and written again, with other spaces, escapes or order.
@@ -130,7 +130,7 @@ causes! {
     // None of these.
     /// The key is right, and the content is not what was signed; no change that is known here explains it.
     ContentChanged => "content_changed",
-        "capture the raw body as early as possible, and compare the signed text below with it, parameter by parameter";
+        "capture the raw body as early as possible, and ask `explain` again: what it shows as the signed text has to be what Alipay sent, parameter by parameter";
 }
 
 impl Cause {

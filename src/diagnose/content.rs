@@ -41,7 +41,14 @@ pub(super) fn of_content(
             } else {
                 of_another_app(case, signed, signed_for)
             };
-            diagnosis.findings.extend(more.map(|cause| Finding { cause, parameters: Vec::new() }));
+            diagnosis.findings.extend(more.map(|cause| Finding {
+                cause,
+                parameters: if cause == Cause::ParameterChanged && names_another_hash(case, hash) {
+                    vec!["sign_type".to_owned()]
+                } else {
+                    Vec::new()
+                },
+            }));
             diagnosis
         }
         None => of_what_is_not_undone(case, signed_for),
@@ -109,6 +116,15 @@ fn as_received(case: &Case<'_>, shape: Shape, hash: Hash, signed_for: Option<&[u
         Cause::ParameterChanged
     } else {
         Cause::RefusedOtherwise
+    }
+}
+
+/// Whether `sign_type`, as it was received, names another hash than the one that was signed.
+fn names_another_hash(case: &Case<'_>, hash: Hash) -> bool {
+    let named = case.readings.first().and_then(|reading| reading.parameters.get("sign_type"));
+    match hash {
+        Hash::Sha256 => named.is_some_and(|named| named != b"RSA2"),
+        Hash::Sha1 => named.is_some_and(|named| named != b"RSA"),
     }
 }
 

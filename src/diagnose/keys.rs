@@ -5,6 +5,9 @@ use super::sign::Signature;
 use super::{Candidate, Case, Diagnosis};
 use crate::verify::key::KeyForm;
 
+/// How long the signatures of the keys are that are in use: 1,024, 2,048, 3,072 and 4,096 bits.
+const PLAUSIBLE_LENGTHS: [usize; 4] = [128, 256, 384, 512];
+
 /// No key opens it: what kind of key is that?
 pub(super) fn of_key(case: &Case<'_>, signatures: &[Signature]) -> Diagnosis {
     let has_sign = case
@@ -14,9 +17,13 @@ pub(super) fn of_key(case: &Case<'_>, signatures: &[Signature]) -> Diagnosis {
     if !has_sign {
         return Diagnosis::of(Cause::Unsigned, true);
     }
-    // RSA keys have whole multiples of 1,024 bits, but for strange ones.
     let lengths: Vec<usize> = signatures.iter().map(|signature| signature.bytes.len()).collect();
-    if !lengths.iter().any(|length| (128..=1024).contains(length) && length % 64 == 0) {
+    let is_of_a_key = |length: &usize| case.keys.iter().any(|known| known.key.modulus_len() == *length);
+    // What was cut has its length by chance, and mostly no end of base64.
+    let is_whole_of_another = signatures
+        .iter()
+        .any(|signature| signature.is_canonical && PLAUSIBLE_LENGTHS.contains(&signature.bytes.len()));
+    if !is_whole_of_another && !lengths.iter().any(is_of_a_key) {
         return Diagnosis::of(Cause::SignDamaged, true);
     }
     let app_id = case.app_id();
@@ -29,11 +36,12 @@ pub(super) fn of_key(case: &Case<'_>, signatures: &[Signature]) -> Diagnosis {
         return Diagnosis::of(Cause::AppKey, true);
     }
     if !own.iter().any(|candidate| lengths.contains(&candidate.key.modulus_len())) {
-        return Diagnosis::of(Cause::KeyLength, true);
+        let cause = if is_whole_of_another { Cause::KeyLength } else { Cause::SignDamaged };
+        return Diagnosis::of(cause, true);
     }
     // From here on it is proven that the key is another one, but not which.
     own.iter()
-        .find_map(|candidate| pasted(candidate))
+        .find_map(|candidate| pasted(candidate).or_else(|| made_by_own_tools(candidate, case)))
         .map_or_else(|| Diagnosis::of(Cause::NoKeyOpens, true), |cause| Diagnosis::of(cause, false))
 }
 
@@ -58,9 +66,14 @@ pub(super) fn pasted(candidate: &Candidate<'_>) -> Option<Cause> {
         return Some(Cause::SandboxKey);
     }
     let is_of_app = says(&["appcert", "app_public", "app-public", "apppublic", "应用公钥"]);
-    // The console shows Alipay's key as a SubjectPublicKeyInfo; in PKCS#1 come the keys that one's own tools made.
-    if is_of_app || matches!(candidate.key.form(), KeyForm::Pkcs1(_)) {
+    if is_of_app {
         return Some(Cause::AppKey);
     }
     None
+}
+
+/// The console shows Alipay's key as a `SubjectPublicKeyInfo`; in PKCS#1 come the keys that one's own tools made. Of a key
+/// that is configured, and so may have worked for long, its form says nothing.
+fn made_by_own_tools(candidate: &Candidate<'_>, case: &Case<'_>) -> Option<Cause> {
+    (!case.is_configured && matches!(candidate.key.form(), KeyForm::Pkcs1(_))).then_some(Cause::AppKey)
 }

@@ -8,7 +8,6 @@ use tracing::{info, warn};
 use super::opened::Opened;
 use super::{Budget, Candidate, Case, Cause, Diagnosis, Parameters, Reading, diagnose, opens, readings};
 use crate::config::{Config, KeySource};
-use crate::receive::form::is_name;
 use crate::rejection::{Evidence, Reason};
 
 /// How many bytes are hashed in search of a cause.
@@ -87,17 +86,19 @@ impl Refused {
             readings,
         }
     }
-    /// Writes labels and names, never values. What nobody of ours signed is worth no warning: anybody can send it.
+
+    /// Writes labels and names that are known, never values. What nobody of ours signed is worth no warning: anybody can send it.
     pub(super) fn tell(&self, diagnosis: &Diagnosis) {
         let cause = diagnosis.cause();
-        // What is no plain name might hold anything.
-        let mut names: Vec<&str> = diagnosis
-            .findings
-            .iter()
-            .flat_map(|finding| &finding.parameters)
-            .map(|name| if is_name(name.as_bytes()) { name.as_str() } else { "…" })
-            .collect();
-        names.dedup();
+        // Where a value came undecoded, a piece of it stands where a name would: only what is known to be one is told.
+        let known = &self.config.policy.parameters;
+        let mut names: Vec<&str> = Vec::new();
+        for name in diagnosis.findings.iter().flat_map(|finding| &finding.parameters) {
+            let told = known.names(false, None).find(|known| known == name).unwrap_or("…");
+            if !names.contains(&told) {
+                names.push(told);
+            }
+        }
         names.truncate(8);
         let other = diagnosis.findings.get(1).map(|finding| finding.cause.label());
         macro_rules! write_line {
@@ -117,7 +118,7 @@ impl Refused {
                 )
             };
         }
-        if diagnosis.opened.is_some() || cause == Cause::AppKey {
+        if diagnosis.opened.is_some() || (cause == Cause::AppKey && diagnosis.is_proven) {
             write_line!(warn);
         } else {
             write_line!(info);

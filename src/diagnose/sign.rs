@@ -15,6 +15,8 @@ pub(super) struct Signature {
     pub(super) bytes: Vec<u8>,
     /// What must have happened to it if this is the right way, in the order in which it is undone.
     pub(super) causes: Vec<Cause>,
+    /// Whether it is base64 with all of its padding.
+    pub(super) is_canonical: bool,
 }
 
 /// Whatever `sign` may have been before something happened to it, or two things one after the other.
@@ -44,11 +46,13 @@ pub(super) fn spellings(reading: &Reading) -> Vec<Signature> {
         let damaged = || vec![Cause::SignDamaged];
         Some((if causes.is_empty() { damaged() } else { causes.clone() }, bytes))
     });
+    let strict = strict.map(|(causes, bytes)| (causes, bytes, true));
+    let lenient = lenient.map(|(causes, bytes)| (causes, bytes, false));
     let mut found: Vec<Signature> = Vec::new();
-    for (mut causes, bytes) in strict.chain(lenient) {
+    for (mut causes, bytes, is_canonical) in strict.chain(lenient) {
         if !found.iter().any(|known| known.bytes == bytes) {
             causes.dedup();
-            found.push(Signature { bytes, causes });
+            found.push(Signature { bytes, causes, is_canonical });
         }
     }
     found

@@ -1,6 +1,10 @@
 //! The key, the hash or the form is at fault, or the signature itself.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use rsa::Pkcs1v15Sign;
+use rsa::pkcs1::EncodeRsaPublicKey;
+use rsa::pkcs8::{DecodePublicKey, LineEnding};
 use sha2::{Digest, Sha512};
 
 use crate::alipay::{APP_ID, Form, Notification, OTHER_APP_ID, foreign_key, key, other_key};
@@ -38,6 +42,18 @@ fn a_key_of_which_nothing_is_known_is_not_called_the_apps_own() {
     desk.explain(notification().body()).proves(&["no_key_opens"]);
     let arguments = ["--key", "alipay.pem", "--app-public-key", "own.pem"];
     desk.json(&arguments, notification().body()).proves(&["no_key_opens"]);
+}
+
+#[test]
+fn the_form_of_a_file_does_not_accuse_a_key_that_is_configured() {
+    let text: String = key().public().lines().filter(|line| !line.starts_with('-')).collect();
+    let public = rsa::RsaPublicKey::from_public_key_der(&BASE64_STANDARD.decode(text).unwrap()).unwrap();
+    let desk = Desk::new();
+    desk.write("alipay.pem", public.to_pkcs1_pem(LineEnding::LF).unwrap());
+    desk.write("sidecar.toml", config(&[(APP_ID, "alipay.pem")], ""));
+    desk.json(&[], notification().body()).verifies();
+    let forged = Notification::unsigned().signed(Form::V1, foreign_key());
+    desk.json(&[], forged.body()).proves(&["no_key_opens"]);
 }
 
 #[test]
@@ -140,7 +156,8 @@ fn a_notification_without_a_signature() {
 
 #[test]
 fn a_sign_that_was_cut() {
-    for length in [1, 255, 300, 341] {
+    // 171 characters are 128 bytes without their padding, and 256 fill a column of a table.
+    for length in [1, 171, 172, 255, 256, 300, 341] {
         let cut = change(&notification(), "sign", |value| value[..length].to_owned());
         Desk::new().explain(cut.body()).proves(&["sign_damaged"]);
     }
@@ -185,7 +202,10 @@ fn a_signature_with_a_hash_that_alipay_does_not_use() {
 
 #[test]
 fn a_sign_type_that_was_changed_where_it_is_not_signed() {
-    Desk::new().explain(notification().set("sign_type", "RSA").body()).proves(&["parameter_changed"]);
+    Desk::new()
+        .explain(notification().set("sign_type", "RSA").body())
+        .proves(&["parameter_changed"])
+        .within(&["sign_type"]);
 }
 
 #[test]

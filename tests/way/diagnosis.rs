@@ -12,6 +12,13 @@ fn diagnosed(body: &str, status: u16) -> serde_json::Value {
     running.line("diagnosis")
 }
 
+/// The same as text, whatever the answer is.
+fn running_line(body: &str) -> String {
+    let mut running = Running::start(&[]);
+    running.connect().post(body);
+    running.line("diagnosis").to_string()
+}
+
 fn escaped() -> Notification {
     let genuine = Notification::genuine(Form::V1);
     let content = String::from_utf8(genuine.value("biz_content").to_vec()).unwrap().replace('"', "&quot;");
@@ -41,9 +48,27 @@ fn a_body_that_is_no_form_is_diagnosed_too() {
 }
 
 #[test]
-fn a_name_that_is_none_is_not_written() {
+fn a_name_that_is_not_known_is_not_written() {
     let odd = Notification::genuine(Form::V1).set("\u{1b}[31m人", "x").body();
     let line = diagnosed(&odd, 400);
+    assert_eq!((&line["likely_cause"], &line["parameters"]), (&json!("extra_parameter"), &json!("…")));
+    // A piece of a value after an `&` that was not encoded looks like a name.
+    let subject = "a&Zhangsan";
+    let genuine = Notification::unsigned().set("biz_content", subject).signed(Form::V1, key());
+    for body in [
+        genuine.body().replace("a%26Zhangsan", subject),
+        genuine.body().replace("a%26Zhangsan", "a&Lisi&Lisi"),
+        Notification::genuine(Form::V1).set("Zhangsan", "x").set("Lisi", "x").body(),
+    ] {
+        let line = running_line(&body);
+        assert!(!line.contains("Zhangsan") && !line.contains("Lisi"), "a value is told: {line}");
+    }
+}
+
+#[test]
+fn each_name_is_told_once() {
+    let genuine = Notification::genuine(Form::V1).set("Zhangsan", "x").set("Lisi", "x");
+    let line = diagnosed(&genuine.body(), 403);
     assert_eq!((&line["likely_cause"], &line["parameters"]), (&json!("extra_parameter"), &json!("…")));
 }
 
