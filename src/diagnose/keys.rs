@@ -36,8 +36,8 @@ pub(super) fn of_key(case: &Case<'_>, signatures: &[Signature]) -> Diagnosis {
         return Diagnosis::of(Cause::AppKey, true);
     }
     if !own.iter().any(|candidate| lengths.contains(&candidate.key.modulus_len())) {
-        let cause = if is_whole_of_another { Cause::KeyLength } else { Cause::SignDamaged };
-        return Diagnosis::of(cause, true);
+        let length = if is_whole_of_another { Cause::KeyLength } else { Cause::SignDamaged };
+        return Diagnosis::of(length, true);
     }
     // From here on it is proven that the key is another one, but not which.
     own.iter()

@@ -47,7 +47,7 @@ fn a_key_of_which_nothing_is_known_is_not_called_the_apps_own() {
 #[test]
 fn the_form_of_a_file_does_not_accuse_a_key_that_is_configured() {
     let text: String = key().public().lines().filter(|line| !line.starts_with('-')).collect();
-    let public = rsa::RsaPublicKey::from_public_key_der(&BASE64_STANDARD.decode(text).unwrap()).unwrap();
+    let public = rsa::PublicKey::from_public_key_der(&BASE64_STANDARD.decode(text).unwrap()).unwrap();
     let desk = Desk::new();
     desk.write("alipay.pem", public.to_pkcs1_pem(LineEnding::LF).unwrap());
     desk.write("sidecar.toml", config(&[(APP_ID, "alipay.pem")], ""));
