@@ -5,9 +5,10 @@ use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use alipay_sidecar::config::{Config, ConfigErrors};
+use alipay_sidecar::outside::{Machine, Outside};
 use alipay_sidecar::reload::{Origin, Reload, tell_all};
 use alipay_sidecar::replay::Ask;
 use alipay_sidecar::server::Server;
@@ -262,19 +263,17 @@ async fn first_signal(address: SocketAddr, admin: SocketAddr, reload: Reload) ->
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a command that judges certificates by today's date")]
 fn check(path: &Path, app_public_key: Option<&Path>) -> ExitCode {
-    match tools::check::check(path, environment, app_public_key, SystemTime::now(), &mut io::stdout()) {
+    match tools::check::check(path, environment, app_public_key, Machine::now(), &mut io::stdout()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(UNUSABLE),
         Err(problem) => complain(&problem, 1),
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a command that says what `run` would do now")]
 fn explain(question: &Question<'_>) -> ExitCode {
     let out = &mut BufWriter::new(io::stdout().lock());
-    match tools::explain::explain(question, environment, SystemTime::now(), &mut io::stdin().lock(), out) {
+    match tools::explain::explain(question, environment, Machine::now(), &mut io::stdin().lock(), out) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NOT_VERIFIED),
         Err(problem) => complain(&problem, UNUSABLE),
@@ -293,18 +292,13 @@ fn pending(config: Option<PathBuf>, ask: Ask, json: bool) -> ExitCode {
         Ok(config) => config,
         Err(errors) => return unusable(&errors),
     };
-    match tools::pending::pending(&config, ask, json, now, &mut io::stdout().lock()) {
+    match tools::pending::pending(&config, ask, json, Machine::now, &mut io::stdout().lock()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NOT_ACCEPTED),
         Err(PendingError::Unusable(what)) => complain(&what, UNUSABLE),
         // Also where the reader has read enough: that all was accepted is not known.
         Err(PendingError::Io(problem)) => complain(&problem, NOT_ACCEPTED),
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the commands' time enters here")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }
 
 fn keygen(dir: &Path) -> ExitCode {
