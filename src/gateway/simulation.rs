@@ -16,13 +16,15 @@ mod alipay;
 mod app;
 #[path = "../../tests/faults/judge.rs"]
 mod judge;
+mod faults;
 mod world;
 
 use std::env;
 use std::time::Instant;
 
+use self::faults::Faults;
 use self::judge::{Counts, Event, Violation, around, judge};
-use self::world::{Ending, Faults, run};
+use self::world::{Ending, run};
 use crate::ledger::simulated::Defect;
 
 /// How many seeds there are without being asked for more.

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::fmt;
 use std::fs;
 use std::future::{pending, poll_fn};
 use std::io;
@@ -21,6 +20,7 @@ use turmoil::{Builder, Sim};
 
 use super::alipay::{APP_ID, Key, ask, hear};
 use super::app::{Act, App};
+use super::faults::Faults;
 use super::judge::{Content, Event, History};
 use crate::config::Config;
 use crate::deliver::Idle;
@@ -59,51 +59,6 @@ pub(super) struct Ending {
     /// What went wrong beside what a judge can see.
     pub(super) problem: Option<String>,
     pub(super) faults: Faults,
-}
-
-/// How often what was done to the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Faults {
-    kills: usize,
-    power_cuts: usize,
-    cuts_in_commits: usize,
-    partitions: usize,
-    holds: usize,
-    full_disks: usize,
-    lies: usize,
-    /// How many failed events were still kept when the sidecar started again.
-    pub(super) kept: usize,
-}
-
-impl Faults {
-    pub(super) fn add(&mut self, others: &Self) {
-        self.kills += others.kills;
-        self.power_cuts += others.power_cuts;
-        self.cuts_in_commits += others.cuts_in_commits;
-        self.partitions += others.partitions;
-        self.holds += others.holds;
-        self.full_disks += others.full_disks;
-        self.lies += others.lies;
-        self.kept += others.kept;
-    }
-}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} kills, {} power cuts, {} of them in the middle of a commit, {} partitions, {} times all messages held back, {} \
-             full disks, {} requests that the app did not simply accept, {} failed events kept over a restart",
-            self.kills,
-            self.power_cuts + self.cuts_in_commits,
-            self.cuts_in_commits,
-            self.partitions,
-            self.holds,
-            self.full_disks,
-            self.lies,
-            self.kept
-        )
-    }
 }
 
 /// A made-up world.
