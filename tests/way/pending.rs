@@ -1,116 +1,21 @@
 //! What was never accepted is kept, listed and sent again, exactly as it was, by whoever asks on this machine.
 
+mod redis;
+mod shop;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::{TempDir, tempdir};
 
+use self::shop::Shop;
 use crate::support::alipay::{APP_ID, Form, Notification, OTHER_APP_ID, key, other_key};
 use crate::support::config;
-use crate::support::process::{Running, command, output};
-use crate::support::redis::Redis;
-use crate::support::upstream::{Act, Got, Upstream};
-
-/// An app, and a folder with a ledger and a configuration, in front of which sidecars come and go.
-struct Shop {
-    folder: TempDir,
-    upstream: Upstream,
-    url: String,
-    settings: Vec<(&'static str, String)>,
-}
-
-impl Shop {
-    fn open() -> Self {
-        Self::with(&[("ledger", "keep_failed = true")])
-    }
-
-    fn with(more: &[(&'static str, &str)]) -> Self {
-        let (folder, upstream) = (tempdir().unwrap(), Upstream::start());
-        let url = format!("http://{}/app", upstream.address);
-        let path = folder.path().join("ledger.redb");
-        let settings =
-            vec![("ledger", "store = \"file\"".to_owned()), ("ledger", format!("path = {path:?}"))];
-        Self::fitted(folder, upstream, url, settings, more)
-    }
-
-    /// One whose ledger is in the Redis at `url`.
-    fn shared(redis: &str) -> Self {
-        let (folder, upstream) = (tempdir().unwrap(), Upstream::start());
-        let url = format!("http://{}/app", upstream.address);
-        let settings =
-            vec![("ledger", "store = \"redis\"".to_owned()), ("ledger", format!("url = \"{redis}\""))];
-        Self::fitted(folder, upstream, url, settings, &[("ledger", "keep_failed = true")])
-    }
-
-    fn fitted(
-        folder: TempDir,
-        upstream: Upstream,
-        url: String,
-        mut settings: Vec<(&'static str, String)>,
-        more: &[(&'static str, &str)],
-    ) -> Self {
-        settings.extend(more.iter().map(|(table, line)| (*table, (*line).to_owned())));
-        let shop = Self { folder, upstream, url, settings };
-        // For the commands; a sidecar has a folder of its own for what it is configured by.
-        fs::write(shop.folder.path().join("sidecar.toml"), config(&shop.url, &shop.settings())).unwrap();
-        shop
-    }
-
-    fn settings(&self) -> Vec<(&str, &str)> {
-        self.settings.iter().map(|(table, line)| (*table, line.as_str())).collect()
-    }
-
-    fn sidecar(&self) -> Running {
-        Running::to(&self.url, &self.settings())
-    }
-
-    fn ledger(&self) -> PathBuf {
-        self.folder.path().join("ledger.redb")
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join("ledger.redb.sock")
-    }
-
-    /// What `pending` prints: exit code, standard output, standard error.
-    fn pending(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        output(command(self.folder.path(), &[&["pending"], arguments].concat()))
-    }
-
-    /// `pending`, begun.
-    fn begin(&self, arguments: &[&str]) -> Child {
-        let mut command = command(self.folder.path(), &[&["pending"], arguments].concat());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    /// What is pending, as `pending list --json` has it.
-    #[track_caller]
-    fn list(&self) -> Vec<Value> {
-        let (code, out, err) = self.pending(&["list", "--json"]);
-        assert_eq!((code, err.as_str()), (Some(0), ""));
-        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// The ids of what is pending.
-    #[track_caller]
-    fn ids(&self) -> Vec<String> {
-        self.list().iter().map(|entry| entry["notify_id"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// Has `notification` fail, and returns what the app got of it.
-    #[track_caller]
-    fn fails(&self, sidecar: &Running, notification: &Notification) -> Got {
-        self.upstream.does([Act::status(500)]);
-        sidecar.connect().post(&notification.body()).is(200, "fail");
-        self.upstream.got()
-    }
-}
+use crate::support::process::Running;
+use crate::support::upstream::{Act, Got};
 
 fn id(got: &Got) -> String {
     got.header("alipay-notify-id").unwrap().to_owned()
@@ -489,90 +394,4 @@ fn the_process_that_serves_delivers_to_where_it_is_configured_to() {
     assert_eq!(shop.pending(&["replay", "--all"]).0, Some(0));
     shop.upstream.got();
     end(sidecar, "TERM");
-}
-
-/// What the user of a sidecar that keeps what failed must be allowed, as the README says.
-const RULES: &str = "~alipay-sidecar:* -@all +ping +select +eval +evalsha +get +set +del +zadd +zrem +zcard +zremrangebyscore \
-                     +zrange +zrangebyscore +hset +hdel +hget +hmget +hstrlen +incrby +decrby +pexpire";
-
-#[test]
-fn in_a_redis_replicas_and_the_commands_share_what_is_pending() {
-    let redis = Redis::start();
-    assert!(
-        redis
-            .say(
-                &[
-                    &["ACL", "SETUSER", "sidecar", "on", ">secret"],
-                    &*RULES.split_whitespace().collect::<Vec<_>>()
-                ]
-                .concat()
-            )
-            .contains("OK")
-    );
-    let shop = Shop::shared(&format!("redis://sidecar:secret@127.0.0.1:{}/0", redis.port));
-    let [one, another] = [(); 2].map(|()| shop.sidecar());
-    let (first, second) = (Notification::genuine(Form::V1), Notification::genuine(Form::V2));
-    let (sent_first, sent_second) = (shop.fails(&one, &first), shop.fails(&one, &second));
-    let mut ids = shop.ids();
-    ids.sort();
-    assert_eq!(ids, [id(&sent_first), id(&sent_second)]);
-    // By hand, exactly as it was; then no replica delivers it again.
-    let (code, out, err) = shop.pending(&["replay", &id(&sent_first)]);
-    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
-    let again = shop.upstream.got();
-    assert_eq!((essence(&again), again.header("alipay-attempt")), (essence(&sent_first), Some("2")));
-    for sidecar in [&one, &another] {
-        sidecar.connect().post(&first.body()).is(200, "success");
-    }
-    let (code, out, _) = shop.pending(&["replay", &id(&sent_first), "5608nothing"]);
-    assert_eq!(code, Some(1));
-    assert!(out.contains("accepted_earlier") && out.contains("unknown"), "{out}");
-    shop.upstream.got_nothing();
-    // By hand, and refused: it stays, and the lease does not.
-    shop.upstream.does([Act::status(503)]);
-    let (code, out, _) = shop.pending(&["replay", "--all"]);
-    assert_eq!(code, Some(1), "{out}");
-    shop.upstream.got();
-    assert_eq!(
-        (&shop.list()[0]["attempts"], &shop.list()[0]["reason"]),
-        (&2.into(), &"upstream_refused".into())
-    );
-    // Accepted from another replica, it is pending nowhere.
-    another.connect().post(&second.body()).is(200, "success");
-    assert_eq!(shop.upstream.got().header("alipay-attempt"), Some("3"));
-    assert!(shop.ids().is_empty());
-    end(one, "TERM");
-    end(another, "TERM");
-}
-
-#[test]
-fn of_two_replays_at_once_by_redis_one_delivers() {
-    let redis = Redis::start();
-    let shop = Shop::shared(&redis.url());
-    let sidecar = shop.sidecar();
-    let notification = Notification::genuine(Form::V1);
-    let first = shop.fails(&sidecar, &notification);
-    shop.upstream.does([Act::Wait]);
-    let child = shop.begin(&["replay", &id(&first)]);
-    shop.upstream.got();
-    let (code, out, _) = shop.pending(&["replay", "--all"]);
-    assert_eq!(code, Some(1), "{out}");
-    assert!(out.contains("in_flight_elsewhere"), "{out}");
-    sidecar.connect().post(&notification.body()).is(200, "fail");
-    shop.upstream.release();
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
-    sidecar.connect().post(&notification.body()).is(200, "success");
-    shop.upstream.got_nothing();
-    assert!(shop.ids().is_empty());
-    end(sidecar, "TERM");
-}
-
-#[test]
-fn without_its_redis_the_commands_say_so() {
-    let mut redis = Redis::start();
-    let shop = Shop::shared(&redis.url());
-    redis.kill();
-    let (code, _, err) = shop.pending(&["list"]);
-    assert_eq!(code, Some(2), "{err}");
-    assert!(err.contains("ledger_out_of_reach") && err.contains("127.0.0.1"), "{err}");
 }
