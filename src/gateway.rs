@@ -68,9 +68,9 @@ pub struct Gateway<O = Machine> {
 }
 
 impl Shared {
-    /// Forgets in the ledger what need not be known any more.
-    pub(crate) fn sweep(&self) {
-        self.lasting.ledger.sweep(Machine::now(), self.config.terms());
+    /// Forgets in the ledger what need not be known any more, and tells its store what it could not be told before.
+    pub(crate) async fn sweep(&self) {
+        self.lasting.ledger.sweep(Machine::now(), self.config.terms()).await;
     }
 }
 

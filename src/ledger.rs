@@ -198,10 +198,11 @@ impl Ledger {
         }
     }
 
-    /// Forgets what need not be known any more at `now`.
-    pub fn sweep(&self, now: SystemTime, terms: Terms) {
+    /// Forgets what need not be known any more at `now`, and tells the store of the acceptances that it could not be told of.
+    pub async fn sweep(&self, now: SystemTime, terms: Terms) {
         if let Some(book) = &self.0 {
             book.store.sweep(Moment::of(now), &terms);
+            book.catch_up(&terms).await;
         }
     }
 }
@@ -362,8 +363,8 @@ impl<S: Store> Book<S> {
         }
     }
 
-    /// Tells the store of `record`. An acceptance that it cannot be told of is remembered here, and told when the notification
-    /// comes again; the terms say whether that is a failure.
+    /// Tells the store of `record`. An acceptance that it cannot be told of is remembered here, and told with the next sweep, or
+    /// when the notification comes again; the terms say whether that is a failure.
     async fn tell(
         &self,
         key: Key,
@@ -387,6 +388,16 @@ impl<S: Store> Book<S> {
                     OnStoreError::Deliver => Ok(()),
                 }
             }
+        }
+    }
+
+    /// Tells the store of what it could not be told of, until there is no more, or it cannot be told again.
+    async fn catch_up(&self, terms: &Terms) {
+        while let Some((key, record)) = self.untold.oldest() {
+            if self.within(terms, Step::Tell, self.store.end(key, record, None, terms)).await.is_err() {
+                return;
+            }
+            self.untold.remove(key);
         }
     }
 

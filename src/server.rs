@@ -236,7 +236,7 @@ impl Server {
 /// Sweeps the ledger at once, and again for as long as it is polled, by what is configured at the time.
 async fn sweep(latest: Arc<ArcSwap<Shared>>) {
     loop {
-        latest.load().sweep();
+        latest.load_full().sweep().await;
         sleep(SWEEP).await;
     }
 }

@@ -172,25 +172,23 @@ impl Index {
 
     /// Forgets one record that is over at `now`, and says which; the oldest first.
     pub(super) fn forget_over(&mut self, now: Moment, retain: Duration) -> Option<Key> {
-        let slot = self.oldest().filter(|slot| slot.record().is_over(now, retain))?;
-        let key = slot.key;
+        let (key, _) = self.oldest().filter(|(_, record)| record.is_over(now, retain))?;
         self.remove(key);
         Some(key)
     }
 
     fn forget_oldest(&mut self) -> Option<Key> {
-        let key = self.oldest()?.key;
+        let (key, _) = self.oldest()?;
         self.remove(key);
         Some(key)
     }
 
     /// The record that will be over first.
-    fn oldest(&self) -> Option<&Slot> {
-        let (accepted, failed) = (self.slot(self.accepted.oldest), self.slot(self.failed.oldest));
-        match (accepted, failed) {
+    pub(super) fn oldest(&self) -> Option<(Key, Record)> {
+        let first = |ends: Ends| self.slot(ends.oldest).map(|slot| (slot.key, slot.record()));
+        match (first(self.accepted), first(self.failed)) {
             (Some(accepted), Some(failed)) => {
-                let is_older = accepted.record().since() < failed.record().since();
-                Some(if is_older { accepted } else { failed })
+                Some(if accepted.1.since() < failed.1.since() { accepted } else { failed })
             }
             (one, other) => one.or(other),
         }

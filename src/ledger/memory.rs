@@ -50,6 +50,11 @@ impl Memory {
         surplus
     }
 
+    /// The record that will be over first.
+    pub(super) fn oldest(&self) -> Option<(Key, Record)> {
+        self.index().oldest()
+    }
+
     /// Forgets one record that is over at `now`, and says which.
     pub(super) fn forget_over(&self, now: Moment, terms: &Terms) -> Option<Key> {
         let mut index = self.index();

@@ -328,6 +328,28 @@ fn what_the_store_could_not_be_told_of_is_told_when_it_comes_again_and_not_deliv
 }
 
 #[test]
+fn what_the_store_could_not_be_told_of_is_told_by_the_next_sweep_that_can_and_every_replica_knows() {
+    run(async {
+        let mut stage = Stage::set();
+        stage.terms.on_store_error = OnStoreError::Deliver;
+        stage.store.told.set(Mood::Broken);
+        for id in ["a", "b"] {
+            assert_eq!(stage.hears(id, 0, Ok(())).await, Heard::Delivered);
+        }
+        stage.book.catch_up(&stage.terms).await;
+        stage.store.told.set(Mood::Sound);
+        stage.book.catch_up(&stage.terms).await;
+        assert!(stage.book.untold.oldest().is_none());
+        // What another process has of it is the store alone.
+        stage.book = Book::new(Rc::clone(&stage.store), Figures::default());
+        for id in ["a", "b"] {
+            assert_eq!(stage.hears(id, 2, REFUSED).await, Heard::Repeated);
+        }
+        assert_eq!(stage.attempts(), [1, 1]);
+    });
+}
+
+#[test]
 fn with_deliver_all_is_delivered_while_the_store_is_out_of_reach() {
     run(async {
         let mut stage = Stage::set();
