@@ -22,6 +22,7 @@ mod verdict;
 
 pub use self::cause::Cause;
 pub use self::opened::{Opened, SignedHash};
+use self::parameters::MAX_PARAMETERS;
 pub use self::parameters::{Empties, Parameters, Shape};
 pub use self::reading::{Reading, readings, readings_of_map};
 pub use self::search::Budget;
@@ -130,10 +131,13 @@ impl Diagnosis {
 /// Says why the signature of `case` does not hold, within `budget`.
 pub fn diagnose(case: &Case<'_>, budget: Budget) -> Diagnosis {
     let signatures = signatures(case);
-    match opening(case, &signatures) {
+    let diagnosis = match opening(case, &signatures) {
         Some((signature, place, opened)) => of_content(case, &signature.causes, place, opened, budget),
         None => of_key(case, &signatures),
-    }
+    };
+    // Of what is not looked at nothing can be known.
+    let is_whole = case.readings.iter().all(|reading| reading.parameters.len() < MAX_PARAMETERS);
+    Diagnosis { is_proven: diagnosis.is_proven && is_whole, ..diagnosis }
 }
 
 /// What the signature of `case` holds, if one of its keys opens it, however `sign` is read.

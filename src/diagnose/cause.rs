@@ -128,7 +128,7 @@ causes! {
     TextLost => "text_lost",
         "read the request in the charset that the notification names, or verify the raw bytes";
     // None of these.
-    /// The key is right, and the content is not what was signed; no change that is known here explains it.
+    /// The key is right, and the content is not what was signed; none of the changes that were tried explains it.
     ContentChanged => "content_changed",
         "capture the raw body as early as possible, and ask `explain` again: what it shows as the signed text has to be what Alipay sent, parameter by parameter";
 }

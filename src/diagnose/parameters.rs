@@ -34,7 +34,7 @@ pub struct Shape {
 }
 
 /// The most parameters that are looked at; a notification has some thirty.
-const MAX: usize = 256;
+pub(super) const MAX_PARAMETERS: usize = 256;
 
 impl Parameters {
     /// The pairs of a body that is an encoded form. What is no valid escape stays as it is.
@@ -75,7 +75,7 @@ impl Parameters {
             };
             (Bytes::from(read(name)), Bytes::from(read(value)))
         };
-        Self(pieces.filter(|piece| !piece.is_empty()).take(MAX).map(pair).collect())
+        Self(pieces.filter(|piece| !piece.is_empty()).take(MAX_PARAMETERS).map(pair).collect())
     }
 
     /// Whether there is none.
@@ -224,7 +224,7 @@ impl<'p> FromIterator<(&'p [u8], &'p [u8])> for Parameters {
     fn from_iter<I: IntoIterator<Item = (&'p [u8], &'p [u8])>>(pairs: I) -> Self {
         let copied =
             |(name, value): (&[u8], &[u8])| (Bytes::copy_from_slice(name), Bytes::copy_from_slice(value));
-        Self(pairs.into_iter().take(MAX).map(copied).collect())
+        Self(pairs.into_iter().take(MAX_PARAMETERS).map(copied).collect())
     }
 }
 

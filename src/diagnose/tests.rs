@@ -92,6 +92,17 @@ fn what_a_diagnosis_takes_is_bounded_by_bytes_and_by_time() {
     assert_eq!(explained(readings_of_map(escaped), budget(10_000)).cause(), Cause::HtmlEscaped);
 }
 
+#[test]
+fn of_more_parameters_than_are_looked_at_nothing_is_proven() {
+    let is_proven = |count: usize| {
+        let names: Vec<String> = (0..count).map(|number| format!("x{number}")).collect();
+        let more = names.iter().map(|name| (name.as_bytes(), &b"y"[..]));
+        let changed = genuine("{}").with(1, "{ }");
+        explained(readings_of_map(changed.iter().chain(more).collect()), budget(1_000_000)).is_proven
+    };
+    assert!(is_proven(0) && !is_proven(300));
+}
+
 /// A certificate of the key with this subject.
 fn certificate(subject: &str) -> PublicKey {
     let der = AsDer::<Pkcs8V1Der<'_>>::as_der(pair()).unwrap().as_ref().to_vec().into();

@@ -91,7 +91,7 @@ impl Report<'_> {
             None if diagnosis.is_cut_short => line(
                 out,
                 "",
-                &format!("none of {trials} texts has it; the search was cut short, for the capture is large"),
+                &format!("none of {trials} texts has it; the search ended at its bound of size or time"),
             ),
             None => line(out, "", &format!("none of {trials} texts has it")),
         }
