@@ -91,7 +91,7 @@ pub struct Replayed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub msg_method: Option<String>,
     /// What it came to.
-    pub result: Verdict,
+    pub result: ReplayResult,
     /// Which attempt it was, if it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u8>,
@@ -106,7 +106,7 @@ pub struct Replayed {
 /// What one replay came to, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ReplayResult {
     /// The app accepted it.
     Accepted,
     /// The app had accepted it before, or a delivery that was in flight; it was not sent.
@@ -119,7 +119,7 @@ pub enum Verdict {
     Ambiguous,
 }
 
-impl Verdict {
+impl ReplayResult {
     /// Whether the app has it now.
     pub fn is_accepted(self) -> bool {
         match self {
@@ -258,13 +258,13 @@ impl Replayer<'_> {
                 [kept] => self.replay(kept).await,
                 [] => {
                     let verdict = if self.was_accepted(name).await? {
-                        Verdict::AcceptedEarlier
+                        ReplayResult::AcceptedEarlier
                     } else {
-                        Verdict::Unknown
+                        ReplayResult::Unknown
                     };
                     Replayed::without(name, verdict)
                 }
-                [_, ..] => Replayed::without(name, Verdict::Ambiguous),
+                [_, ..] => Replayed::without(name, ReplayResult::Ambiguous),
             };
             say(Reply::Replayed(replayed)).await?;
         }
@@ -288,16 +288,19 @@ impl Replayer<'_> {
         };
         let outcome = self.ledger.again(kept.key(), self.config.terms(), now, &mut sighting, deliver).await;
         let (result, reason) = match &outcome {
-            Ok(Some(Outcome::Delivered(_))) => (Verdict::Accepted, None),
+            Ok(Some(Outcome::Delivered(_))) => (ReplayResult::Accepted, None),
             // What is kept no longer, and was when this began, was accepted meanwhile, or made room.
-            Ok(Some(Outcome::Repeated(_) | Outcome::Confirmed(_))) => (Verdict::AcceptedEarlier, None),
+            Ok(Some(Outcome::Repeated(_) | Outcome::Confirmed(_))) => (ReplayResult::AcceptedEarlier, None),
             Ok(None) => {
                 let is_accepted = self.ledger.is_any_accepted(&[kept.key()], now, &self.config.terms()).await;
-                let verdict =
-                    if is_accepted.is_ok_and(|is| is) { Verdict::AcceptedEarlier } else { Verdict::Unknown };
+                let verdict = if is_accepted.is_ok_and(|is| is) {
+                    ReplayResult::AcceptedEarlier
+                } else {
+                    ReplayResult::Unknown
+                };
                 (verdict, None)
             }
-            Err(rejection) => (Verdict::Failed, Some(rejection.reason().rule().label)),
+            Err(rejection) => (ReplayResult::Failed, Some(rejection.reason().rule().label)),
         };
         let attempt = sighting.map(Sighting::attempt);
         let upstream_status = exchange.status.map(|status| status.as_u16());
@@ -361,7 +364,7 @@ impl Entry {
 
 impl Replayed {
     /// Of what was not found, or not without doubt.
-    fn without(name: &str, result: Verdict) -> Self {
+    fn without(name: &str, result: ReplayResult) -> Self {
         Self {
             notify_id: name.to_owned(),
             app_id: None,

@@ -14,7 +14,7 @@ use crate::config::{Config, LedgerStore};
 use crate::deliver::{Idle, InFlight, Upstream};
 use crate::ledger::Ledger;
 use crate::ledger::figures::Figures;
-use crate::replay::{Ask, Entry, Replayed, Replayer, Reply, Verdict, socket};
+use crate::replay::{Ask, Entry, ReplayResult, Replayed, Replayer, Reply, socket};
 
 /// How long a part of the answer may take to come: longer than any delivery and any wait for one.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -223,14 +223,16 @@ impl<W: Write> Print<'_, W> {
         let Replayed { notify_id, app_id, result, attempt, upstream_status, reason, .. } = replayed;
         let attempt = attempt.map_or_else(|| "-".to_owned(), |attempt| attempt.to_string());
         let why = match (result, reason, upstream_status) {
-            (Verdict::Unknown, ..) => {
+            (ReplayResult::Unknown, ..) => {
                 "nothing is kept under this name: `pending list` says what is".to_owned()
             }
-            (Verdict::Ambiguous, ..) => "it is kept for several apps: write APP_ID/NOTIFY_ID".to_owned(),
+            (ReplayResult::Ambiguous, ..) => "it is kept for several apps: write APP_ID/NOTIFY_ID".to_owned(),
             (_, Some(reason), Some(status)) => format!("{reason}, status {status}"),
             (_, Some(reason), None) => reason.clone(),
             (_, None, Some(status)) => format!("status {status}"),
-            (Verdict::Accepted | Verdict::AcceptedEarlier | Verdict::Failed, None, None) => "-".to_owned(),
+            (ReplayResult::Accepted | ReplayResult::AcceptedEarlier | ReplayResult::Failed, None, None) => {
+                "-".to_owned()
+            }
         };
         let app_id = app_id.as_deref().unwrap_or("-");
         writeln!(self.out, "{:<16}  {notify_id:<34}  {app_id:<16}  {attempt:>7}  {why}", result.label())?;
