@@ -440,6 +440,103 @@ fn an_event_that_is_lost_leaves_its_place_to_others_and_is_told() {
     });
 }
 
+/// What may happen to what is kept.
+#[derive(Debug, Clone)]
+enum Mishap {
+    Fails(usize),
+    Accepted(usize),
+    IndexGoes,
+    EventGoes(usize),
+    Older(usize),
+    AllGoes,
+    Sweep,
+}
+
+/// Says what is wrong with the index: nothing, where its sum is that of its lengths, and where what it lists is as long.
+const JUDGE: &str = "local index = 'alipay-sidecar:pending'
+local found = redis.call('ZRANGE', index, 0, -1, 'WITHSCORES')
+local sum, wrong = 0, ''
+for at = 1, #found, 2 do
+    if found[at] == 'all' then
+        sum = sum - found[at + 1]
+    else
+        local event = index .. ':' .. found[at]
+        local length = redis.call('HSTRLEN', event, 'kept') + redis.call('HSTRLEN', event, 'body')
+        sum = sum + found[at + 1] % 1048576
+        if length > 0 and math.ceil(length / 1024) ~= found[at + 1] % 1048576 then
+            wrong = wrong .. ' length of ' .. found[at]
+        end
+    end
+end
+for _, event in ipairs(redis.call('KEYS', index .. ':*')) do
+    if redis.call('TTL', event) < 1 then
+        wrong = wrong .. ' no end of ' .. event
+    end
+end
+if sum ~= 0 then
+    wrong = wrong .. ' sum'
+end
+return wrong";
+
+#[test]
+fn whatever_redis_loses_the_index_agrees_with_itself_and_no_more_is_listed_than_there_is_room_for() {
+    use proptest::prelude::*;
+    let redis = Redis::start();
+    let ids = ["a".to_owned(), "b".to_owned(), "c".to_owned(), "d".repeat(1500), "e".repeat(3000)];
+    let which = 0..ids.len();
+    let step = prop_oneof![
+        4 => which.clone().prop_map(Mishap::Fails),
+        1 => which.clone().prop_map(Mishap::Accepted),
+        1 => Just(Mishap::IndexGoes),
+        1 => which.clone().prop_map(Mishap::EventGoes),
+        1 => which.prop_map(Mishap::Older),
+        1 => Just(Mishap::AllGoes),
+        2 => Just(Mishap::Sweep),
+    ];
+    let mut store = store(&redis);
+    store.room = Room { entries: 3, bytes: 6 * 1024 };
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut runner = TestRunner::new(Cases { cases: 15, failure_persistence: None, ..Cases::default() });
+    let outcome = runner.run(&prop::collection::vec(step, 1..20), |steps| {
+        redis.say(&["FLUSHALL"]);
+        runtime.block_on(async {
+            for step in steps {
+                match step {
+                    Mishap::Fails(which) => fails(&store, &ids[which], NOW).await,
+                    Mishap::Accepted(which) => {
+                        let record = Record::begun(None, NOW).accepted();
+                        store.end(event_key(&ids[which]), record, None, &terms()).await.unwrap();
+                        redis.say(&["DEL", &Names::of(event_key(&ids[which])).record]);
+                    }
+                    Mishap::IndexGoes => drop(redis.say(&["DEL", PENDING])),
+                    Mishap::EventGoes(which) => {
+                        redis.say(&["DEL", &Names::of(event_key(&ids[which])).event()]);
+                    }
+                    Mishap::Older(which) => {
+                        let name = Names::of(event_key(&ids[which])).member;
+                        let week = format!("-{}", SCORE_OF_A_DAY.saturating_mul(7));
+                        // Where it is in the index.
+                        redis.say(&["ZADD", PENDING, "XX", "INCR", &week, &name]);
+                    }
+                    Mishap::AllGoes => drop(redis.say(&["FLUSHALL"])),
+                    Mishap::Sweep => {
+                        swept(&store, NOW).await;
+                        // Then all that is listed is there.
+                        let listed = store.kept().await.unwrap();
+                        prop_assert_eq!(store.entries(listed.clone()).await.unwrap().len(), listed.len());
+                    }
+                }
+                prop_assert_eq!(redis.say(&["EVAL", JUDGE, "0"]), "");
+                let listed = store.kept().await.unwrap().len();
+                let sum = redis.say(&["ZSCORE", PENDING, "all"]);
+                prop_assert!(listed <= 3 && sum.parse().unwrap_or(0) <= 6, "{listed} {sum}");
+            }
+            Ok(())
+        })
+    });
+    outcome.unwrap();
+}
+
 #[test]
 fn what_cannot_be_read_holds_up_nothing_else() {
     let redis = Redis::start();
