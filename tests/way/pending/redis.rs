@@ -31,6 +31,10 @@ fn in_a_redis_replicas_and_the_commands_share_what_is_pending() {
     let mut ids = shop.ids();
     ids.sort();
     assert_eq!(ids, [id(&sent_first), id(&sent_second)]);
+    // One that is started looks at what is kept.
+    let third = shop.sidecar();
+    while !third.admin("/metrics").1.contains("alipay_sidecar_pending 2\n") {}
+    end(third, "TERM");
     // By hand, exactly as it was; then no replica delivers it again.
     let (code, out, err) = shop.pending(&["replay", &id(&sent_first)]);
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
@@ -56,6 +60,7 @@ fn in_a_redis_replicas_and_the_commands_share_what_is_pending() {
     another.connect().post(&second.body()).is(200, "success");
     assert_eq!(shop.upstream.got().header("alipay-attempt"), Some("3"));
     assert!(shop.ids().is_empty());
+    assert_eq!(redis.say(&["ACL", "LOG"]), "", "it may do all that it does");
     end(one, "TERM");
     end(another, "TERM");
 }
