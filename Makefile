@@ -65,7 +65,7 @@ bench: build bench-build test-deps ## the sidecar and its peers side by side, RO
 	@bench/compare.py $(abspath $(TARGET)) --binary alipay-sidecar=$(abspath $(TARGET))/release/alipay-sidecar \
 		--rounds $(or $(ROUNDS),5) --out docs/performance/comparison.json
 
-scale: build bench-build ## what a notification costs where there is more of something, and the ledger's table; docs/performance
+scale: build bench-build packages ## what a notification costs where there is more of something, and the ledger's table; docs/performance
 	@bench/scale.py $(abspath $(TARGET)) $(abspath $(TARGET))/release/alipay-sidecar docs/performance
 	@$(MAKE) --no-print-directory ledger | bench/ledger.py docs/performance/ledger.json
 

@@ -116,6 +116,23 @@ class Sidecar(Process):
         return self
 
 
+class Redis(Process):
+    """A Redis on loopback, which remembers nothing after its end; ready when the block begins."""
+
+    def __init__(self):
+        self.address = f"127.0.0.1:{free_port()}"
+        host, port = self.address.split(":")
+        super().__init__(["redis-server", "--bind", host, "--port", port, "--save", "", "--appendonly", "no"])
+
+    def __enter__(self):
+        try:
+            wait_for(self.address, self.popen)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+
 def public_key(bits):
     """The file of the public half of the key that the senders sign with."""
     return KEYS / f"test_key_{bits}.pub.pem"

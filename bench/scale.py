@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import gate
-from load import Senders, Sidecar, Upstream
+from load import Redis, Senders, Sidecar, Upstream
 
 # How many notifications the process is given, once and once more.
 FEW, MANY = 20, 120
@@ -70,6 +70,9 @@ def instructions(build):
     taken["bodies_kib"] = {kib: count(load={"body": kib * 1024}) for kib in BODIES}
     taken["bits"] = {bits: count(load={"bits": bits}, bits=bits) for bits in BITS}
     taken["store"] = {store: count(settings=ledger(build, store)) for store in STORES}
+    # What Redis itself does is not counted, and who waits for it takes no instructions.
+    with Redis() as redis:
+        taken["store"]["redis"] = count(settings=f'[ledger]\nstore = "redis"\nurl = "redis://{redis.address}"\n')
     return taken
 
 

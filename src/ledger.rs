@@ -37,7 +37,7 @@ use self::figures::{Figures, Step, Waiting};
 use self::file::FileStore;
 use self::flights::{Boarding, Flights, Landed, Waiter};
 pub(crate) use self::kept::Stored;
-use self::kept::{Failure, Kept};
+use self::kept::{Failure, Found};
 use self::key::Key;
 use self::memory::Memory;
 pub use self::record::Sighting;
@@ -160,7 +160,7 @@ impl Ledger {
     }
 
     /// What is kept of these events, but for their bodies. Those that are kept no longer are missing.
-    pub(crate) async fn entries(&self, keys: Vec<Key>, terms: &Terms) -> Result<Vec<Kept>, Rejection> {
+    pub(crate) async fn entries(&self, keys: Vec<Key>, terms: &Terms) -> Result<Vec<Found>, Rejection> {
         match &self.0 {
             Some(book) => book.asked(terms, book.store.entries(keys)).await,
             None => Ok(Vec::new()),

@@ -169,7 +169,7 @@ const UNUSABLE: u8 = 2;
 const NOT_VERIFIED: u8 = 1;
 /// The exit code of `simulate` where nobody reads its output any more: that of a command which SIGPIPE ends, in a shell.
 const READER_GONE: u8 = 141;
-/// The exit code of `pending replay` where not all of it was accepted.
+/// The exit code of `pending replay` where not all of it was accepted, and of `pending list` where something was unreadable.
 const NOT_ACCEPTED: u8 = 1;
 /// How long the end of the process waits for the reader of the log.
 const LAST_LINES: Duration = Duration::from_millis(200);

@@ -16,7 +16,7 @@ use crate::ack::Outcome;
 use crate::config::Config;
 use crate::deliver::trace::TraceContext;
 use crate::deliver::{Exchange, Upstream};
-use crate::ledger::kept::Kept;
+use crate::ledger::kept::{Kept, Unreadable};
 use crate::ledger::key::Key;
 use crate::ledger::record::Moment;
 use crate::ledger::{Ledger, Sighting};
@@ -44,6 +44,8 @@ pub enum Ask {
 pub enum Reply {
     /// Something that is kept.
     Entry(Entry),
+    /// Something that is kept, and cannot be read: its name in the ledger.
+    Unreadable(String),
     /// What one replay came to.
     Replayed(Replayed),
     /// Why the answer ends early.
@@ -117,6 +119,8 @@ pub enum ReplayResult {
     Unknown,
     /// It is kept for several apps under that name.
     Ambiguous,
+    /// What is kept under that name is damaged, or of another version.
+    Unreadable,
 }
 
 impl ReplayResult {
@@ -124,7 +128,7 @@ impl ReplayResult {
     pub fn is_accepted(self) -> bool {
         match self {
             Self::Accepted | Self::AcceptedEarlier => true,
-            Self::Failed | Self::Unknown | Self::Ambiguous => false,
+            Self::Failed | Self::Unknown | Self::Ambiguous | Self::Unreadable => false,
         }
     }
 
@@ -136,6 +140,7 @@ impl ReplayResult {
             Self::Failed => "failed",
             Self::Unknown => "unknown",
             Self::Ambiguous => "ambiguous",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -205,8 +210,12 @@ impl Replayer<'_> {
         let keys = self.ledger.kept(&self.config.terms()).await?;
         for page in keys.chunks(PAGE) {
             let now = Moment::of((self.clock)());
-            for kept in self.ledger.entries(page.to_vec(), &self.config.terms()).await? {
-                say(Reply::Entry(Entry::of(kept, now))).await?;
+            for found in self.ledger.entries(page.to_vec(), &self.config.terms()).await? {
+                say(match found {
+                    Ok(kept) => Reply::Entry(Entry::of(kept, now)),
+                    Err(Unreadable(key)) => Reply::Unreadable(key.to_string()),
+                })
+                .await?;
             }
         }
         Ok(None)
@@ -220,11 +229,15 @@ impl Replayer<'_> {
     ) -> Result<Option<String>, Stop> {
         let keys = self.ledger.kept(&self.config.terms()).await?;
         for page in keys.chunks(PAGE) {
-            for kept in self.ledger.entries(page.to_vec(), &self.config.terms()).await? {
+            for found in self.ledger.entries(page.to_vec(), &self.config.terms()).await? {
                 if is_over() {
                     return Ok(Some(ENDING.to_owned()));
                 }
-                say(Reply::Replayed(self.replay(&kept).await)).await?;
+                let replayed = match found {
+                    Ok(kept) => self.replay(&kept).await,
+                    Err(Unreadable(key)) => Replayed::without(&key.to_string(), ReplayResult::Unreadable),
+                };
+                say(Reply::Replayed(replayed)).await?;
             }
         }
         Ok(None)
@@ -238,9 +251,17 @@ impl Replayer<'_> {
     ) -> Result<Option<String>, Stop> {
         let mut wanted: BTreeMap<String, Vec<Kept>> =
             names.iter().map(|name| (name.clone(), Vec::new())).collect();
+        let mut unreadable = BTreeSet::new();
         let keys = self.ledger.kept(&self.config.terms()).await?;
         for page in keys.chunks(PAGE) {
-            for kept in self.ledger.entries(page.to_vec(), &self.config.terms()).await? {
+            for found in self.ledger.entries(page.to_vec(), &self.config.terms()).await? {
+                let kept = match found {
+                    Ok(kept) => kept,
+                    Err(Unreadable(key)) => {
+                        unreadable.insert(key);
+                        continue;
+                    }
+                };
                 let full = format!("{}/{}", kept.app_id, kept.notify_id);
                 if let Some(found) = wanted.get_mut(&full) {
                     found.push(kept);
@@ -257,7 +278,10 @@ impl Replayer<'_> {
             let replayed = match wanted.remove(name).unwrap_or_default().as_slice() {
                 [kept] => self.replay(kept).await,
                 [] => {
-                    let verdict = if self.was_accepted(name).await? {
+                    let keys = self.keys(name);
+                    let verdict = if keys.iter().any(|key| unreadable.contains(key)) {
+                        ReplayResult::Unreadable
+                    } else if self.was_accepted(&keys).await? {
                         ReplayResult::AcceptedEarlier
                     } else {
                         ReplayResult::Unknown
@@ -271,13 +295,17 @@ impl Replayer<'_> {
         Ok(None)
     }
 
-    /// Whether the ledger still knows that what is called so was accepted.
-    async fn was_accepted(&self, name: &str) -> Result<bool, Rejection> {
-        let keys: Vec<Key> = match name.split_once('/') {
+    /// What the ledger may call it.
+    fn keys(&self, name: &str) -> Vec<Key> {
+        match name.split_once('/') {
             Some((app_id, notify_id)) => vec![Key::of(app_id, notify_id)],
             None => self.config.apps.iter().map(|app| Key::of(&app.app_id, name)).collect(),
-        };
-        self.ledger.is_any_accepted(&keys, (self.clock)(), &self.config.terms()).await
+        }
+    }
+
+    /// Whether the ledger still knows that one of these was accepted.
+    async fn was_accepted(&self, keys: &[Key]) -> Result<bool, Rejection> {
+        self.ledger.is_any_accepted(keys, (self.clock)(), &self.config.terms()).await
     }
 
     async fn replay(&self, kept: &Kept) -> Replayed {
@@ -292,7 +320,7 @@ impl Replayer<'_> {
             // What is kept no longer, and was when this began, was accepted meanwhile, or made room.
             Ok(Some(Outcome::Repeated(_) | Outcome::Confirmed(_))) => (ReplayResult::AcceptedEarlier, None),
             Ok(None) => {
-                let is_accepted = self.ledger.is_any_accepted(&[kept.key()], now, &self.config.terms()).await;
+                let is_accepted = self.was_accepted(&[kept.key()]).await;
                 let verdict = if is_accepted.is_ok_and(|is| is) {
                     ReplayResult::AcceptedEarlier
                 } else {

@@ -138,7 +138,10 @@ impl Server {
             listener.set_nonblocking(true)?;
             Ok::<_, io::Error>(listener)
         };
-        let metrics = Arc::new(Metrics::new(config.catalogue.methods()).map_err(io::Error::other)?);
+        let metrics = Arc::new(
+            Metrics::new(config.catalogue.methods(), config.ledger.store.label())
+                .map_err(io::Error::other)?,
+        );
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let (server, admin) = (config.server.listen, config.admin.listen);
         let collector = config.telemetry.otlp_endpoint.clone();

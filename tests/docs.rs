@@ -230,7 +230,7 @@ fn every_cause_of_a_failing_signature_has_its_row() {
 
 /// Counters after one request, of a sender who is not there, has ended; with what became of it.
 fn metrics_of_one_request() -> (Arc<Metrics>, impl FnOnce()) {
-    let metrics = Arc::new(Metrics::new(std::iter::empty()).unwrap());
+    let metrics = Arc::new(Metrics::new(std::iter::empty(), "off").unwrap());
     let telemetry = Telemetry::new(Arc::clone(&metrics));
     let record = move || {
         let line = Line::new(Instant::now(), SocketAddr::from(([127, 0, 0, 1], 1)));

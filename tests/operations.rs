@@ -39,7 +39,7 @@ fn read(name: &str) -> String {
 
 /// What `/metrics` says after requests of every end.
 fn metrics() -> String {
-    let metrics = Arc::new(Metrics::new(["a.message"].into_iter()).unwrap());
+    let metrics = Arc::new(Metrics::new(["a.message"].into_iter(), "memory").unwrap());
     let telemetry = Telemetry::new(Arc::clone(&metrics));
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().build_local(tokio::runtime::LocalOptions::default()).unwrap();
@@ -153,6 +153,34 @@ fn promtool_understands_each_expression_of_the_dashboard() {
     fs::write(&file, rules).unwrap();
     let said = promtool(&["check", "rules", file.to_str().unwrap()], "");
     assert!(said.contains(&format!("{} rules found", expressions.len())), "{said}");
+}
+
+#[test]
+fn what_waits_in_a_ledger_that_replicas_share_is_counted_once() {
+    let expressions = expressions();
+    let (_, expression) = expressions.iter().find(|(title, _)| title.starts_with("Waiting for")).unwrap();
+    let expression = expression.replace("$job", ".*");
+    let mut test = "evaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n".to_owned();
+    // Two replicas with a file each, and two that tell the same of their Redis, one of them a little later.
+    for (job, instance, ledger, waiting) in [
+        ("one", "a", "file", 1),
+        ("one", "b", "file", 2),
+        ("two", "c", "redis", 40),
+        ("two", "d", "redis", 30),
+    ] {
+        let labels = format!("job=\"{job}\", namespace=\"shop\", instance=\"{instance}\"");
+        let info = format!("alipay_sidecar_build_info{{{labels}, ledger=\"{ledger}\", version=\"0\"}}");
+        let gauge = format!("alipay_sidecar_waiting_for_retry{{{labels}}}");
+        for (series, value) in [(info, 1), (gauge, waiting)] {
+            writeln!(test, "      - series: '{series}'\n        values: '{value}x10'").unwrap();
+        }
+    }
+    writeln!(test, "    promql_expr_test:\n      - expr: '{expression}'\n        eval_time: 5m").unwrap();
+    test.push_str("        exp_samples:\n          - labels: '{}'\n            value: 43\n");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("waiting.yaml");
+    fs::write(&file, test).unwrap();
+    promtool(&["test", "rules", file.to_str().unwrap()], "");
 }
 
 #[test]

@@ -35,6 +35,16 @@ pub enum LedgerStore {
 }
 
 impl LedgerStore {
+    /// What it is called in `ledger.store`.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::File(_) => "file",
+            Self::Redis(_) => "redis",
+            Self::Off => "off",
+        }
+    }
+
     /// The key that makes `other` of it, where it is another.
     pub(crate) fn changed(&self, other: &Self) -> Option<&'static str> {
         match (self, other) {

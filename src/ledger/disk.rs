@@ -13,7 +13,7 @@ use redb::{
     ReadableTable, StorageBackend, StorageError, TableDefinition, TableError, Value,
 };
 
-use super::kept::{Kept, Stored};
+use super::kept::{Found, Kept, Stored};
 use super::key::Key;
 use super::record::{Moment, Record};
 
@@ -117,12 +117,12 @@ impl Disk {
     }
 
     /// What is kept under these keys; nothing for those under which nothing is.
-    pub(super) fn entries(&self, keys: &[Key]) -> Result<Vec<Kept>, Problem> {
+    pub(super) fn entries(&self, keys: &[Key]) -> Result<Vec<Found>, Problem> {
         let Some(table) = opened(&self.database.begin_read()?, KEPT)? else { return Ok(Vec::new()) };
         let mut entries = Vec::with_capacity(keys.len());
         for key in keys {
             if let Some(written) = table.get(key.bytes())? {
-                entries.push(Kept::decoded(written.value()).ok_or(DAMAGED)?);
+                entries.push(Kept::read(*key, written.value()));
             }
         }
         Ok(entries)

@@ -56,6 +56,12 @@ impl Figures {
         }
     }
 
+    /// Whether the store fails at this, as far as is known.
+    #[cfg(test)]
+    pub(super) fn fails_at(&self, step: Step) -> bool {
+        self.out_of_reach.load(Ordering::Relaxed) & step.bit() != 0
+    }
+
     /// Notes that the store did what it was asked to. After a failure at the same, that is told, once nothing else fails.
     pub(super) fn succeeded(&self, step: Step) {
         let bit = step.bit();
@@ -104,6 +110,11 @@ pub(super) const NO_ROOM: &str = "there is room for no more: the oldest gives wa
 /// Why an event is not kept in the first place.
 pub(super) const TOO_SLOW: &str = "the store is too slow for all that fails";
 
+/// Why an event is kept no longer, though nobody needs its place.
+pub(super) const TOO_OLD: &str = "it was kept for as long as such events are";
+/// Why an event cannot be given back any more.
+pub(super) const GONE: &str = "the store has it no longer: it was evicted, or somebody removed it";
+
 /// How many failed events are kept, and for how many there was no room, as the store knows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keeping {
@@ -124,6 +135,12 @@ impl Keeping {
             event = "pending_dropped",
             app_id, notify_id, msg_method, cause, "what failed is not kept, and cannot be replayed"
         );
+    }
+
+    /// Tells of one of which only its `record` is known, which is what its notification is called in the ledger.
+    pub(super) fn lost(&self, record: &str, cause: &'static str) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        warn!(event = "pending_dropped", record, cause, "what failed is not kept, and cannot be replayed");
     }
 }
 

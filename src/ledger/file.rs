@@ -17,7 +17,7 @@ use super::Terms;
 use super::backlog::{Backlog, Place};
 use super::disk::{Change, Disk, Problem};
 use super::figures::{Figures, Keeping, NO_ROOM, TOO_SLOW};
-use super::kept::{self, Failure, Kept, Stored};
+use super::kept::{self, Failure, Found, Kept, Stored};
 use super::key::Key;
 use super::memory::Memory;
 use super::record::{Moment, Record};
@@ -51,7 +51,7 @@ pub(super) enum Order {
     /// Remember what a delivery came to, if its record is to be remembered, and keep its event, if there is one.
     End(Key, Option<Record>, Option<Box<Keep>>, Answer<()>),
     /// Say what is kept of these.
-    Entries(Vec<Key>, Answer<Vec<Kept>>),
+    Entries(Vec<Key>, Answer<Vec<Found>>),
     /// Give back what is kept of this one.
     Stored(Key, Answer<Option<Box<Stored>>>),
 }
@@ -184,7 +184,7 @@ impl Store for FileStore {
         Ok(self.shelf().keys())
     }
 
-    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Found>, StoreError> {
         self.ask(|answer| Order::Entries(keys, answer)).await
     }
 

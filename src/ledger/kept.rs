@@ -79,6 +79,11 @@ impl Kept {
         }
     }
 
+    /// What a store wrote under `key`.
+    pub(super) fn read(key: Key, bytes: &[u8]) -> Found {
+        Self::decoded(bytes).filter(|kept| kept.key() == key).ok_or(Unreadable(key))
+    }
+
     /// What a store wrote; nothing where that is damaged.
     pub(crate) fn decoded(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
@@ -119,6 +124,13 @@ impl Kept {
     }
 }
 
+/// What a store found under a key: one that is damaged, or of another version, holds up no others.
+pub(crate) type Found = Result<Kept, Unreadable>;
+
+/// That what is kept under this key cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unreadable(pub(crate) Key);
+
 /// For how long what failed is kept, from its first sight on.
 pub(crate) fn lifetime(terms: &Terms) -> Duration {
     terms.retain.max(LIFETIME)
@@ -140,7 +152,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// What a store wrote under `key`; nothing where it is not that any more.
     pub(super) fn read(key: Key, kept: &[u8], body: Bytes) -> Option<Self> {
-        let kept = Kept::decoded(kept).filter(|kept| kept.key() == key && kept.bytes == body.len())?;
+        let kept = Kept::read(key, kept).ok().filter(|kept| kept.bytes == body.len())?;
         Some(Self { kept, body, _of_the_store: () })
     }
 }

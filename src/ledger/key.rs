@@ -1,5 +1,7 @@
 //! What a notification is called in the ledger.
 
+use std::fmt;
+
 use aws_lc_rs::digest::{Context, SHA256};
 
 /// A notification of an app, at a fixed length: the first half of SHA-256 over `app_id` and `notify_id`.
@@ -39,6 +41,13 @@ impl Key {
     /// Another part of it, below 256.
     pub(super) fn shard(&self) -> usize {
         usize::from(self.0.last().copied().unwrap_or_default())
+    }
+}
+
+/// As people write it, and as it stands in a Redis.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 

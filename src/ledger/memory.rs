@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Terms;
 use super::figures::Waiting;
 use super::index::Index;
-use super::kept::{Failure, Kept, Stored};
+use super::kept::{Failure, Found, Stored};
 use super::key::Key;
 use super::record::{Moment, Record};
 use super::store::{Known, Store, StoreError};
@@ -94,7 +94,7 @@ impl Store for Memory {
         Ok(Vec::new())
     }
 
-    async fn entries(&self, _keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+    async fn entries(&self, _keys: Vec<Key>) -> Result<Vec<Found>, StoreError> {
         Ok(Vec::new())
     }
 

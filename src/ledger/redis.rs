@@ -4,6 +4,9 @@
 //! between its parts: [`begin.lua`](redis/begin.lua) before a delivery, [`end.lua`](redis/end.lua) after it. A lease ends by
 //! itself, so one who dies leaves nothing behind, and one who hangs for longer can do no harm: it may still tell that the app
 //! accepted, but not that a delivery failed.
+//!
+//! What is kept of failures has a key for each event, and an [index](redis/index.lua). How long all of it is there is measured by
+//! the clock of Redis alone, so that a replica whose clock is wrong forgets nothing of the others'.
 
 mod line;
 mod script;
@@ -23,8 +26,8 @@ use self::line::Lines;
 use self::script::Script;
 use super::Terms;
 use super::backlog::{Backlog, Place};
-use super::figures::{Figures, NO_ROOM, Step, TOO_SLOW};
-use super::kept::{self, Failure, Kept, Stored};
+use super::figures::{Figures, GONE, NO_ROOM, Step, TOO_OLD, TOO_SLOW};
+use super::kept::{self, Failure, Found, Kept, Stored};
 use super::key::Key;
 use super::record::{Moment, Record};
 use super::shelf::{ROOM, Room};
@@ -35,18 +38,19 @@ use crate::config::RedisUrl;
 const PREFIX: &str = "alipay-sidecar:";
 /// The set of all that waits for a retry, by when it does no more.
 const WAITING: &str = "alipay-sidecar:waiting";
-/// The names of all events that are kept, by when they were first seen.
+/// The index of all events that are kept. Each has a key of its own below it.
 const PENDING: &str = "alipay-sidecar:pending";
-/// What is known of them, by name.
-const KEPT: &str = "alipay-sidecar:pending:kept";
-/// Their bodies, by name.
-const BODIES: &str = "alipay-sidecar:pending:bodies";
-/// How many bytes they have.
-const BYTES: &str = "alipay-sidecar:pending:bytes";
 /// How many records are asked for in one go.
 const SOME: usize = 256;
 /// How long a question of `pending` may wait for a connection, twice over.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// The script of this file, with what those that look at the index share before it.
+macro_rules! script {
+    ($file:literal) => {
+        Script::new(concat!(include_str!("redis/index.lua"), include_str!($file)))
+    };
+}
 
 /// A store in a Redis.
 #[derive(Debug)]
@@ -74,10 +78,10 @@ impl RedisStore {
         Ok(Self {
             lines: Lines::new(url),
             begin: Script::new(include_str!("redis/begin.lua")),
-            end: Script::new(include_str!("redis/end.lua")),
-            sweep: Arc::new(Script::new(include_str!("redis/sweep.lua"))),
+            end: script!("redis/end.lua"),
+            sweep: Arc::new(script!("redis/sweep.lua")),
             kept: Script::new(include_str!("redis/kept.lua")),
-            entries: Script::new(include_str!("redis/entries.lua")),
+            entries: script!("redis/entries.lua"),
             stored: Script::new(include_str!("redis/stored.lua")),
             accepted: Script::new(include_str!("redis/accepted.lua")),
             backlog: Backlog::default(),
@@ -154,20 +158,18 @@ impl Store for RedisStore {
         let age = record.since().until(now);
         let retained = terms.retain.saturating_sub(age).saturating_add(Duration::from_secs(1));
         let is_waiting = record.next().is_some() && !record.is_over(now, terms.retain);
-        let until = is_waiting.then(|| record.first_seen.after(terms.retain).0.to_string());
         let (token, retained) = (self.token(now), milliseconds(retained));
         let keep = failure.and_then(|failure| self.keep(failure, record));
         let (kept, body) = keep.as_ref().map_or(("", ""), |keep| (keep.kept.as_str(), keep.body));
-        let first_seen = record.first_seen.0.to_string();
-        let (entries, bytes) = (self.room.entries.to_string(), self.room.bytes.to_string());
-        let lifetime = milliseconds(kept::lifetime(terms));
-        let keys = [names.record.as_str(), &names.lease, WAITING, PENDING, KEPT, BODIES, BYTES];
-        let until = until.unwrap_or_default();
-        let of_record = [token.as_str(), &written, &retained, text::ACCEPTED, &names.member, &until];
-        let of_event = [kept, body, &first_seen, &entries, &bytes, &lifetime];
+        let (entries, kib) = (self.room.entries.to_string(), (self.room.bytes / 1024).to_string());
+        let lifetime = seconds(kept::lifetime(terms));
+        let keys = [names.record.as_str(), &names.lease, WAITING, PENDING];
+        let waits = if is_waiting { "waits" } else { "" };
+        let of_record = [token.as_str(), &written, &retained, text::ACCEPTED, &names.member, waits];
+        let of_event = [kept, body, &entries, &kib, &lifetime];
         let arguments: Vec<&str> = of_record.into_iter().chain(of_event).collect();
         let told = self.lines.here().ask(&self.end, &keys, &arguments, terms.store_patience);
-        count(&self.figures, &told.await.map_err(StoreError::Broken)?);
+        count(&self.figures, &told.await.map_err(StoreError::Broken)?, NO_ROOM);
         Ok(())
     }
 
@@ -176,19 +178,16 @@ impl Store for RedisStore {
         Ok(parts(&answer).iter().filter_map(|part| Names::key(text_of(part)?)).collect())
     }
 
-    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
-        let members: Vec<String> = keys.into_iter().map(|key| Names::of(key).member).collect();
-        let members: Vec<&str> = members.iter().map(String::as_str).collect();
-        if members.is_empty() {
-            return Ok(Vec::new());
-        }
-        let answer = self.asked(&self.entries, &[KEPT], &members).await?;
-        let entries = parts(&answer).iter().filter_map(text_of);
-        entries.map(|written| Kept::decoded(written).ok_or_else(damaged)).collect()
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Found>, StoreError> {
+        let events: Vec<String> = keys.iter().map(|key| Names::of(*key).event()).collect();
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        let answer = self.asked(&self.entries, &events, &[]).await?;
+        let found = keys.into_iter().zip(parts(&answer));
+        Ok(found.filter_map(|(key, part)| Some(Kept::read(key, text_of(part)?))).collect())
     }
 
     async fn stored(&self, key: Key) -> Result<Option<Stored>, StoreError> {
-        let answer = self.asked(&self.stored, &[KEPT, BODIES], &[&Names::of(key).member]).await?;
+        let answer = self.asked(&self.stored, &[&Names::of(key).event()], &[]).await?;
         let [Value::BulkString(kept), Value::BulkString(body)] = parts(&answer) else { return Ok(None) };
         Stored::read(key, kept, Bytes::copy_from_slice(body)).map(Some).ok_or_else(damaged)
     }
@@ -205,18 +204,18 @@ impl Store for RedisStore {
     }
 
     /// Also finds out whether Redis is there, when nothing else asks for it.
-    fn sweep(&self, now: Moment, terms: &Terms) {
+    fn sweep(&self, _now: Moment, terms: &Terms) {
         let Ok(runtime) = Handle::try_current() else { return };
         let (line, script, figures) = (self.lines.here(), Arc::clone(&self.sweep), self.figures.clone());
         let patience = terms.store_patience;
-        let lifetime = u32::try_from(kept::lifetime(terms).as_secs()).unwrap_or(u32::MAX);
-        let over = now.0.saturating_sub(lifetime).to_string();
+        let lifetime = seconds(kept::lifetime(terms));
+        let chance = fastrand::u32(..).to_string();
         drop(runtime.spawn(async move {
-            let now = now.0.to_string();
-            let keys = [WAITING, PENDING, KEPT, BODIES, BYTES];
-            match timeout(patience, line.ask(&script, &keys, &[&now, &over], patience)).await {
-                Ok(Ok(waiting)) => {
-                    count(&figures, &waiting);
+            match timeout(patience, line.ask(&script, &[WAITING, PENDING], &[&lifetime, &chance], patience))
+                .await
+            {
+                Ok(Ok(answer)) => {
+                    count(&figures, &answer, TOO_OLD);
                     figures.succeeded(Step::Sweep);
                 }
                 Ok(Err(problem)) => figures.failed(Step::Sweep, &StoreError::Broken(problem)),
@@ -226,18 +225,21 @@ impl Store for RedisStore {
     }
 }
 
-/// Takes over how many wait for a retry and how many are kept, which is what a script answered, and tells of those that had to
-/// make room.
-fn count(figures: &Figures, answer: &Value) {
-    let [Value::Int(waiting), Value::Int(pending), dropped @ ..] = parts(answer) else { return };
+/// Takes over how many wait for a retry and how many are kept, which is what a script answered, and tells of those that are kept
+/// no longer: for this `cause`, where their events were still there.
+fn count(figures: &Figures, answer: &Value, cause: &'static str) {
+    let [Value::Int(waiting), Value::Int(pending), dropped] = parts(answer) else { return };
     figures.waiting_of_store().set(usize::try_from(*waiting).unwrap_or_default());
     let keeping = figures.keeping_of_store();
     keeping.set(usize::try_from(*pending).unwrap_or_default());
-    for part in dropped {
-        if let Value::BulkString(written) = part
-            && let Some(kept) = Kept::decoded(written)
-        {
-            keeping.dropped(&kept, NO_ROOM);
+    for dropped in parts(dropped).chunks_exact(2) {
+        let [name, kept] = dropped else { continue };
+        let kept = text_of(kept);
+        if let Some(event) = kept.and_then(Kept::decoded) {
+            keeping.dropped(&event, cause);
+        } else {
+            let cause = if kept.is_some() { cause } else { GONE };
+            keeping.lost(&String::from_utf8_lossy(text_of(name).unwrap_or_default()), cause);
         }
     }
 }
@@ -269,6 +271,11 @@ struct Names {
 }
 
 impl Names {
+    /// The key of its event, where that is kept.
+    fn event(&self) -> String {
+        format!("{PENDING}:{}", self.member)
+    }
+
     /// The notification that is called so among those that are kept.
     fn key(member: &[u8]) -> Option<Key> {
         let number = u128::from_str_radix(std::str::from_utf8(member).ok()?, 16).ok()?;
@@ -276,7 +283,7 @@ impl Names {
     }
 
     fn of(key: Key) -> Self {
-        let member = format!("{:032x}", u128::from_be_bytes(*key.bytes()));
+        let member = key.to_string();
         let record = format!("{PREFIX}{member}");
         Self { lease: format!("{record}:lease"), record, member }
     }
@@ -285,6 +292,10 @@ impl Names {
 /// For how long a delivery has its notification for itself: as long as it may take, and the store before and after it.
 fn lease_time(terms: &Terms) -> Duration {
     terms.patience.saturating_add(terms.store_patience.saturating_mul(2))
+}
+
+fn seconds(duration: Duration) -> String {
+    duration.as_secs().to_string()
 }
 
 fn milliseconds(duration: Duration) -> String {

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::disk::{Disk, Problem};
 use super::figures::Figures;
 use super::file::{FileStore, Writer};
-use super::kept::{Failure, Kept, Stored};
+use super::kept::{Failure, Found, Stored};
 use super::key::Key;
 use super::memory::Memory;
 use super::record::{Moment, Record};
@@ -144,7 +144,7 @@ impl Store for Simulated {
         self.file.kept().await
     }
 
-    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Found>, StoreError> {
         self.file.entries(keys).await
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Terms;
 use super::file::FileStore;
-use super::kept::{Failure, Kept, Stored};
+use super::kept::{Failure, Found, Stored};
 use super::key::Key;
 use super::memory::Memory;
 use super::record::{Moment, Record};
@@ -67,7 +67,7 @@ pub(crate) trait Store {
     async fn kept(&self) -> Result<Vec<Key>, StoreError>;
 
     /// What is kept of these events, but for their bodies. Those that are kept no longer are missing.
-    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError>;
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Found>, StoreError>;
 
     /// The event that is kept under `key`.
     async fn stored(&self, key: Key) -> Result<Option<Stored>, StoreError>;
@@ -130,7 +130,7 @@ impl Store for AnyStore {
         }
     }
 
-    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Found>, StoreError> {
         match self {
             Self::Memory(store) => store.entries(keys).await,
             Self::File(store) => store.entries(keys).await,

@@ -65,7 +65,7 @@ impl Store for Rc<Moody> {
         self.memory.kept().await
     }
 
-    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Kept>, StoreError> {
+    async fn entries(&self, keys: Vec<Key>) -> Result<Vec<Found>, StoreError> {
         self.memory.entries(keys).await
     }
 

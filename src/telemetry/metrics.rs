@@ -122,8 +122,9 @@ impl Methods {
 }
 
 impl Metrics {
-    /// Counters for the messages of the catalogue, whose names are `methods` in the order of their indices.
-    pub fn new<'a>(methods: impl Iterator<Item = &'a str>) -> Result<Self, prometheus::Error> {
+    /// Counters for the messages of the catalogue, whose names are `methods` in the order of their indices, and for a ledger that is
+    /// kept in such a store.
+    pub fn new<'a>(methods: impl Iterator<Item = &'a str>, ledger: &str) -> Result<Self, prometheus::Error> {
         let notifications = IntCounterVec::new(
             Opts::new("alipay_sidecar_notifications_total", "Requests answered, by what became of them."),
             &["outcome", "reason", "msg_method"],
@@ -203,8 +204,9 @@ impl Metrics {
             passing: Arc::default(),
         };
         let build_info = IntGauge::with_opts(
-            opts!("alipay_sidecar_build_info", "The version that runs.")
-                .const_label("version", env!("CARGO_PKG_VERSION")),
+            opts!("alipay_sidecar_build_info", "The version that runs, and where it keeps its ledger.")
+                .const_label("version", env!("CARGO_PKG_VERSION"))
+                .const_label("ledger", ledger),
         )?;
         build_info.set(1);
         let registry = &metrics.registry;

@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_finds_the_queue_full_is_dropped_and_counted() {
-        let metrics = Arc::new(Metrics::new(std::iter::empty()).unwrap());
+        let metrics = Arc::new(Metrics::new(std::iter::empty(), "off").unwrap());
         let (spans, exporter) = spans(UpstreamUrl::default(), &metrics);
         let mut line = Line::new(Instant::now(), SocketAddr::from(([127, 0, 0, 1], 1)));
         spans.record(&line, Verdict::Stopped(Reason::UnknownPath), "other");

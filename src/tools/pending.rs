@@ -38,8 +38,8 @@ impl From<io::Error> for PendingError {
     }
 }
 
-/// Answers `ask` by the ledger of `config`, as a table, or as JSON with a line for each part. Says whether all that was asked
-/// for is accepted now; a list always is.
+/// Answers `ask` by the ledger of `config`, as a table, or as JSON with a line for each part. Says whether all is well: of a
+/// replay, that all that was asked for is accepted now; of a list, that nothing that is kept was unreadable.
 pub fn pending(
     config: &Config,
     ask: Ask,
@@ -47,8 +47,15 @@ pub fn pending(
     clock: fn() -> SystemTime,
     out: &mut impl Write,
 ) -> Result<bool, PendingError> {
-    let mut print =
-        Print { json, is_list: ask == Ask::List, entries: Vec::new(), parts: 0, all_accepted: true, out };
+    let mut print = Print {
+        json,
+        is_list: ask == Ask::List,
+        entries: Vec::new(),
+        unreadable: Vec::new(),
+        parts: 0,
+        is_well: true,
+        out,
+    };
     let keep_failed = match &config.ledger.store {
         LedgerStore::File(path) => exchange(config, path, ask, clock, &mut print)?,
         // Whoever serves by it shares it with this command, as replicas do.
@@ -59,15 +66,18 @@ pub fn pending(
         LedgerStore::Off => return Err(nothing_kept("off")),
     };
     print.finish()?;
-    let Print { parts, all_accepted, .. } = print;
+    let Print { parts, is_well, .. } = print;
     if parts == 0 && !keep_failed {
         return Err(PendingError::Unusable(OFF.to_owned()));
     }
-    Ok(all_accepted)
+    Ok(is_well)
 }
 
 const OFF: &str = "ledger.keep_failed is false, so nothing is kept: write keep_failed = true below [ledger], \
                    and what fails from then on can be listed and replayed";
+
+/// What is wrong with what cannot be read, and what to do.
+const UNREADABLE: &str = "what is kept is damaged, or of another version: update the sidecar, or remove it";
 
 fn nothing_kept(store: &str) -> PendingError {
     PendingError::Unusable(format!(
@@ -175,8 +185,10 @@ struct Print<'o, W> {
     is_list: bool,
     /// A list is written when its widths are known.
     entries: Vec<Entry>,
+    /// What cannot be read is written below the list.
+    unreadable: Vec<String>,
     parts: usize,
-    all_accepted: bool,
+    is_well: bool,
     out: &'o mut W,
 }
 
@@ -189,8 +201,17 @@ impl<W: Write> Print<'_, W> {
                 self.parts = self.parts.saturating_add(1);
                 self.entries.push(entry);
             }
+            Reply::Unreadable(record) => {
+                self.is_well = false;
+                if self.json {
+                    self.line(&serde_json::json!({ "record": record, "unreadable": UNREADABLE }))?;
+                } else {
+                    self.parts = self.parts.saturating_add(1);
+                    self.unreadable.push(record);
+                }
+            }
             Reply::Replayed(replayed) => {
-                self.all_accepted &= replayed.result.is_accepted();
+                self.is_well &= replayed.result.is_accepted();
                 if self.json {
                     self.line(&replayed)?;
                 } else {
@@ -227,6 +248,7 @@ impl<W: Write> Print<'_, W> {
                 "nothing is kept under this name: `pending list` says what is".to_owned()
             }
             (ReplayResult::Ambiguous, ..) => "it is kept for several apps: write APP_ID/NOTIFY_ID".to_owned(),
+            (ReplayResult::Unreadable, ..) => UNREADABLE.to_owned(),
             (_, Some(reason), Some(status)) => format!("{reason}, status {status}"),
             (_, Some(reason), None) => reason.clone(),
             (_, None, Some(status)) => format!("status {status}"),
@@ -244,7 +266,11 @@ impl<W: Write> Print<'_, W> {
         let mut out = BufWriter::new(&mut *self.out);
         if !self.entries.is_empty() {
             table(&self.entries, &mut out)?;
-        } else if self.parts == 0 && !self.json {
+        }
+        for record in &self.unreadable {
+            writeln!(out, "unreadable: {record}: {UNREADABLE}")?;
+        }
+        if self.parts == 0 && !self.json {
             let what =
                 if self.is_list { "Nothing is pending." } else { "Nothing is pending: nothing was sent." };
             writeln!(out, "{what}")?;

@@ -95,7 +95,7 @@ fn the_metrics_count_each_request_once_with_labels_from_closed_lists() {
         "alipay_sidecar_upstream_seconds_count 1",
         "alipay_sidecar_handling_seconds_count 3",
         "alipay_sidecar_in_flight 0",
-        "alipay_sidecar_build_info{version=\"0.1.0\"} 1",
+        "alipay_sidecar_build_info{ledger=\"memory\",version=\"0.1.0\"} 1",
     ] {
         assert!(text.lines().any(|line| line == figure), "{figure} is not in\n{text}");
     }

@@ -290,14 +290,14 @@ fn while_redis_is_away_all_fail_and_when_it_is_back_they_are_delivered() {
 fn a_connection_that_is_cut_while_nothing_happens_fails_nobody() {
     let redis = Redis::start();
     let one = replica(&redis, &[]);
-    for _ in 0..5 {
+    for _ in 0..20 {
         let notification = Notification::genuine(Form::V1);
         one.post(&notification).is(200, "success");
         redis.say(&["CLIENT", "KILL", "TYPE", "normal"]);
         one.post(&notification).is(200, "success");
         redis.say(&["CLIENT", "KILL", "TYPE", "normal"]);
     }
-    assert_eq!(one.upstream.all_got().len(), 5);
+    assert_eq!(one.upstream.all_got().len(), 20);
     becomes(&one, "ledger_errors_total", 0);
 }
 
@@ -331,6 +331,34 @@ fn a_redis_that_hangs_holds_no_request_beyond_the_senders_patience() {
     succeeds(one.address, &another);
     one.upstream.got_nothing();
     assert!(redis.say(&["KEYS", "*"]).lines().all(|key| !key.ends_with("waiting")));
+}
+
+#[test]
+fn a_lease_that_nobody_waited_for_ends_in_its_time_and_holds_up_others_alone() {
+    let redis = Redis::start();
+    let [one, another] = [(); 2].map(|()| replica(&redis, &[]));
+    let notification = Notification::genuine(Form::V1);
+    // The same worker, whose connection to Redis is there.
+    let mut client = one.connect();
+    client.post(&Notification::genuine(Form::V1).body()).is(200, "success");
+    one.upstream.got();
+    redis.signal("STOP");
+    client.post(&notification.body()).is(200, "fail");
+    assert_eq!(one.count("ledger_out_of_reach"), 1);
+    one.upstream.got_nothing();
+    // What was asked is still done, when nobody waits for the answer any more.
+    redis.signal("CONT");
+    let left: i64 = redis.say(&["PTTL", &lease(&redis)]).parse().unwrap();
+    // `upstream.timeout`, and twice what the store may take.
+    assert!((1..=14_000).contains(&left), "{left}");
+    another.post(&notification).is(200, "fail");
+    assert_eq!(another.count("in_flight_elsewhere"), 1);
+    another.upstream.got_nothing();
+    // Whose it is need not wait for its end.
+    succeeds(one.address, &notification);
+    assert_eq!(one.upstream.got().header("alipay-attempt"), Some("1"));
+    another.post(&notification).is(200, "success");
+    another.upstream.got_nothing();
 }
 
 #[test]

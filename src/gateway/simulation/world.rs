@@ -309,7 +309,7 @@ async fn sidecar(stage: Stage) -> turmoil::Result {
     if starts > 0 && stage.defect == Some(Defect::NoSync) {
         stage.platter.ignores_syncs();
     }
-    let metrics = Arc::new(Metrics::new(config.catalogue.methods())?);
+    let metrics = Arc::new(Metrics::new(config.catalogue.methods(), config.ledger.store.label())?);
     let random = fastrand::Rng::with_seed(stage.seed ^ (starts << 32));
     // A disk that is full is an error at start; whoever has it started does so again until it is not.
     let (ledger, writing) = loop {

@@ -1,42 +1,25 @@
 -- After a delivery: what it came to, and the end of its lease.
--- KEYS: the record, the lease, what waits for a retry; of all events that are kept, the order, what is known of them, their
--- bodies, and how many bytes they have.
+-- KEYS: the record, the lease, what waits for a retry, the index of all events that are kept.
 -- ARGV: the token, the record, how long it is retained in milliseconds, the beginning of the record of what was accepted, the
--- name of the notification, until when it waits for a retry, or nothing; of an event that is to be kept, what is known of it, or
--- nothing, its body, and when it was first seen; how many events and how many bytes may be kept, and for how many milliseconds.
--- The answer is how many notifications wait for a retry, how many events are kept, and what is known of each that made room.
-local function forget(name)
-    if redis.call('ZREM', KEYS[4], name) == 1 then
-        local bytes = redis.call('HSTRLEN', KEYS[5], name) + redis.call('HSTRLEN', KEYS[6], name)
-        redis.call('DECRBY', KEYS[7], bytes)
-        redis.call('HDEL', KEYS[5], name)
-        redis.call('HDEL', KEYS[6], name)
-    end
-end
-
-local function keep(name)
-    local bytes = #ARGV[7] + #ARGV[8]
-    forget(name)
-    redis.call('ZADD', KEYS[4], ARGV[9], name)
-    redis.call('HSET', KEYS[5], name, ARGV[7])
-    redis.call('HSET', KEYS[6], name, ARGV[8])
-    local all = redis.call('INCRBY', KEYS[7], bytes)
-    local dropped = {}
+-- name of the notification, whether it waits for a retry, or nothing; of an event that is to be kept, what is known of it, or
+-- nothing, and its body; how many events and how many KiB may be kept, and for how many seconds.
+-- The answer is how many notifications wait for a retry, how many events are kept, and of each that made room its name and what
+-- is known of it.
+local function keep(index, name, now)
+    local length = math.ceil((#ARGV[7] + #ARGV[8]) / 1024)
+    local since = forget(index, name) or now
     -- One that is too long by itself does not cost the others their places.
-    while bytes > tonumber(ARGV[11]) or redis.call('ZCARD', KEYS[4]) > tonumber(ARGV[10]) or all > tonumber(ARGV[11]) do
-        local oldest = bytes > tonumber(ARGV[11]) and name or redis.call('ZRANGE', KEYS[4], 0, 0)[1]
-        if not oldest then
-            -- They were evicted, and what was counted of them is over.
-            redis.call('SET', KEYS[7], 0)
-            break
-        end
-        dropped[#dropped + 1] = redis.call('HGET', KEYS[5], oldest) or nil
-        forget(oldest)
-        all = tonumber(redis.call('GET', KEYS[7]))
-        bytes = 0
+    if length > tonumber(ARGV[10]) then
+        return { name, ARGV[7] }
     end
-    for at = 4, 7 do
-        redis.call('PEXPIRE', KEYS[at], ARGV[12])
+    redis.call('ZADD', index, since * UNIT + length, name)
+    redis.call('ZINCRBY', index, length, 'all')
+    redis.call('EXPIRE', index, ARGV[11] + GRACE)
+    redis.call('HSET', event_of(index, name), 'kept', ARGV[7], 'body', ARGV[8])
+    redis.call('EXPIRE', event_of(index, name), math.max(since + ARGV[11] + GRACE - now, 1))
+    local dropped = {}
+    while count(index) > tonumber(ARGV[9]) or tonumber(redis.call('ZSCORE', index, 'all') or 0) > tonumber(ARGV[10]) do
+        drop(index, redis.call('ZRANGE', index, 1, 1)[1], dropped)
     end
     return dropped
 end
@@ -49,20 +32,27 @@ local dropped = {}
 -- That the app accepted is true whoever saw it. That a delivery failed may be said by whoever has the lease; one that hung
 -- until it was over says nothing where others were at it meanwhile.
 if not is_known_accepted and (is_accepted or lease == ARGV[1] or not (lease or known)) then
-    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+    if known and not is_accepted then
+        -- From its first sight on, whatever the clock of whoever sees it again says.
+        redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+    else
+        redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+    end
+    local now = tonumber(redis.call('TIME')[1])
     if ARGV[6] ~= '' then
-        redis.call('ZADD', KEYS[3], ARGV[6], ARGV[5])
+        redis.call('ZADD', KEYS[3], 'NX', now + math.ceil(ARGV[3] / 1000), ARGV[5])
+        redis.call('EXPIRE', KEYS[3], ARGV[11] + GRACE)
     else
         redis.call('ZREM', KEYS[3], ARGV[5])
     end
     if ARGV[7] ~= '' then
-        dropped = keep(ARGV[5])
+        dropped = keep(KEYS[4], ARGV[5], now)
     end
 end
 if is_accepted or is_known_accepted then
-    forget(ARGV[5])
+    forget(KEYS[4], ARGV[5])
 end
 if lease == ARGV[1] then
     redis.call('DEL', KEYS[2])
 end
-return { redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[4]), unpack(dropped) }
+return { redis.call('ZCARD', KEYS[3]), count(KEYS[4]), dropped }

@@ -1,3 +1,3 @@
 -- The names of all events that are kept, the oldest first.
--- KEYS: the order of what is kept.
-return redis.call('ZRANGE', KEYS[1], 0, -1)
+-- KEYS: the index of all events that are kept, in which the sum comes before them.
+return redis.call('ZRANGE', KEYS[1], 1, -1)

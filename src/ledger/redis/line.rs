@@ -29,7 +29,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// The first pause between two tries to connect, and the longest; each is twice the one before. About half of it is left to
 /// chance, so that replicas do not come all at once.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// How long a connection has to last for the pauses to begin anew.
+/// How long a connection has to last for the pauses to begin anew, unless something was answered over it.
 const LASTING: Duration = Duration::from_secs(5);
 /// How long a connection is idle until the kernel asks whether the other side is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -219,15 +219,12 @@ impl Drop for Listening {
 
 /// Keeps a connection for as long as it is polled.
 async fn keep(url: &RedisUrl, state: &watch::Sender<State>, revived: &watch::Sender<()>) {
-    let (first_pause, longest_pause) = PAUSES;
+    let (first_pause, _) = PAUSES;
     let mut others = revived.subscribe();
     let mut pause = first_pause;
     let mut number: u64 = 0;
     loop {
         others.mark_unchanged();
-        // From a half of it on.
-        let rest = pause.mul_f64(fastrand::f64().midpoint(1.0));
-        pause = pause.saturating_mul(2).min(longest_pause);
         let reason = match timeout(CONNECT_TIME, connect(url)).await {
             Ok(Ok((connection, driver))) => {
                 let begun = Instant::now();
@@ -240,10 +237,10 @@ async fn keep(url: &RedisUrl, state: &watch::Sender<State>, revived: &watch::Sen
                     () = pulse.given_up.notified() => "it did not answer in time",
                 };
                 state.send_replace(State::Down { since: Instant::now(), why: why.into() });
-                if begun.elapsed() > LASTING {
+                if begun.elapsed() > LASTING || pulse.answers.load(Ordering::Relaxed) > 0 {
                     pause = first_pause;
                 }
-                sleep(rest).await;
+                sleep(rest(&mut pause)).await;
                 continue;
             }
             Ok(Err(problem)) => problem.to_string(),
@@ -251,11 +248,19 @@ async fn keep(url: &RedisUrl, state: &watch::Sender<State>, revived: &watch::Sen
         };
         still_down(state, |_, why| *why = reason.into());
         // Where another line has come so far, this one need not wait, and who calls may wait for it anew.
-        if timeout(rest, others.changed()).await.is_ok() {
+        if timeout(rest(&mut pause), others.changed()).await.is_ok() {
             pause = first_pause;
             still_down(state, |since, _| *since = Instant::now());
         }
     }
+}
+
+/// How long to rest now, which is a half of `pause` at least; the next one is longer.
+fn rest(pause: &mut Duration) -> Duration {
+    let (_, longest_pause) = PAUSES;
+    let rest = pause.mul_f64(fastrand::f64().midpoint(1.0));
+    *pause = pause.saturating_mul(2).min(longest_pause);
+    rest
 }
 
 fn still_down(state: &watch::Sender<State>, change: impl FnOnce(&mut Instant, &mut Arc<str>)) {

@@ -5,7 +5,6 @@
 pub(in crate::ledger) mod server;
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use proptest::test_runner::{Config as Cases, TestRunner};
 use tokio::runtime::Builder;
@@ -13,6 +12,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use self::server::Redis;
 use super::*;
+use crate::ledger::figures::Step as Figured;
 use crate::rejection::Reason;
 use crate::translate::Event;
 
@@ -153,13 +153,10 @@ fn what_waits_for_a_retry_is_not_counted_once_it_is_over() {
             store.end(key(number), record, None, &terms()).await.unwrap();
             assert_eq!(waiting(), wanted);
         }
-        for (hours, wanted) in [(26, "1"), (27, "0")] {
-            store.sweep(Moment(NOW.0 + hours * 3600), &terms());
-            let start = Instant::now();
-            while redis.say(&["ZCARD", WAITING]) != wanted || waiting().to_string() != wanted {
-                assert!(start.elapsed() < Duration::from_secs(30));
-                tokio::task::yield_now().await;
-            }
+        for (hours, wanted) in [(25, 1), (2, 0)] {
+            redis.say(&["ZINCRBY", WAITING, &format!("-{}", hours * 3600), &Names::of(key(1)).member]);
+            swept(&store, NOW).await;
+            assert_eq!(waiting(), wanted);
         }
     });
 }
@@ -269,55 +266,302 @@ async fn polled<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     .await
 }
 
+const DAY: u64 = 24 * 3600;
+/// How much the score of an event grows in a day, as `index.lua` says.
+const SCORE_OF_A_DAY: u64 = DAY << 20;
+
+fn event_key(id: &str) -> Key {
+    Key::of("1", id)
+}
+
+/// Has a delivery of what is called `id` fail at `at`.
+async fn fails(store: &RedisStore, id: &str, at: Moment) {
+    let event = crate::ledger::tests::event(id);
+    let failure = Failure { event: &event, reason: Reason::UpstreamRefused, at };
+    let known = store.begin(event_key(id), at, &terms()).await.unwrap();
+    let before = if let Known::Record(record) = known { Some(record) } else { None };
+    store.end(event_key(id), Record::begun(before, at), Some(failure), &terms()).await.unwrap();
+}
+
+/// The ids of what is kept, the oldest first.
+async fn ids(store: &RedisStore) -> Vec<String> {
+    let entries = store.entries(store.kept().await.unwrap()).await.unwrap();
+    entries.into_iter().map(|found| found.unwrap().notify_id).collect()
+}
+
+/// Makes what is kept as `id` so many days older.
+fn age(redis: &Redis, id: &str, days: u64) {
+    let score = format!("-{}", days.saturating_mul(SCORE_OF_A_DAY));
+    redis.say(&["ZINCRBY", PENDING, &score, &Names::of(event_key(id)).member]);
+}
+
+/// Sweeps, until there is an answer.
+async fn swept(store: &RedisStore, now: Moment) {
+    store.figures.failed(Figured::Sweep, &StoreError::Late);
+    store.sweep(now, &terms());
+    while store.figures.fails_at(Figured::Sweep) {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[test]
-fn the_oldest_events_give_way_and_what_is_over_goes() {
+fn the_oldest_events_give_way_and_what_is_over_goes_and_each_is_told() {
     let redis = Redis::start();
     run(async {
         let mut store = store(&redis);
         store.room = Room { entries: 3, bytes: 10_000 };
-        let day = |days: u32| Moment(NOW.0 + days * 24 * 3600);
-        let fails = async |store: &RedisStore, id: &str, at: Moment| {
-            let event = crate::ledger::tests::event(id);
-            let failure = Failure { event: &event, reason: Reason::UpstreamRefused, at };
-            store.end(event_key(id), Record::begun(None, at), Some(failure), &terms()).await.unwrap();
-        };
-        let ids = async |store: &RedisStore| -> Vec<String> {
-            let entries = store.entries(store.kept().await.unwrap()).await.unwrap();
-            entries.into_iter().map(|kept| kept.notify_id).collect()
-        };
-        for (id, days) in [("b", 2), ("a", 1), ("c", 3), ("d", 4)] {
-            fails(&store, id, day(days)).await;
+        for (id, days) in [("b", 2), ("a", 3), ("c", 1)] {
+            fails(&store, id, NOW).await;
+            age(&redis, id, days);
         }
+        fails(&store, "d", NOW).await;
         assert_eq!(ids(&store).await, ["b", "c", "d"]);
         assert_eq!((store.figures.kept(), store.figures.dropped()), (3, 1));
         let stored = store.stored(event_key("c")).await.unwrap().unwrap();
         let again = Event::restored(stored).unwrap();
         assert_eq!(again.body(), crate::ledger::tests::event("c").body());
         assert!(store.stored(event_key("a")).await.unwrap().is_none());
-        store.end(event_key("d"), Record::begun(None, day(6)).accepted(), None, &terms()).await.unwrap();
+        store.end(event_key("d"), Record::begun(None, NOW).accepted(), None, &terms()).await.unwrap();
         assert_eq!(ids(&store).await, ["b", "c"]);
         assert!(store.is_any_accepted(&[event_key("c"), event_key("d")], NOW, &terms()).await.unwrap());
         assert!(!store.is_any_accepted(&[event_key("c")], NOW, &terms()).await.unwrap());
-        store.sweep(day(17), &terms());
-        while store.figures.kept() != 1 {
-            tokio::task::yield_now().await;
-        }
+        age(&redis, "b", 13);
+        swept(&store, NOW).await;
         assert_eq!(ids(&store).await, ["c"]);
+        assert_eq!((store.figures.kept(), store.figures.dropped()), (1, 2));
+        // One that fails again is as old as it was.
+        fails(&store, "c", NOW).await;
+        age(&redis, "c", 14);
         // What has no room by itself costs the others nothing.
-        let left: usize = redis.say(&["GET", BYTES]).parse().unwrap();
-        assert!(left > 0 && left < 1000, "{left}");
-        store.room.bytes = left;
-        fails(&store, "long-and-longer", day(18)).await;
-        assert_eq!((ids(&store).await, store.figures.dropped()), (vec!["c".to_owned()], 2));
-        store.sweep(day(40), &terms());
-        while store.figures.kept() != 0 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(redis.say(&["GET", BYTES]), "0");
-        assert_eq!(redis.say(&["EXISTS", KEPT, BODIES, PENDING]), "0");
+        store.room.bytes = 1000;
+        fails(&store, "long-and-longer", NOW).await;
+        assert_eq!((ids(&store).await, store.figures.dropped()), (vec!["c".to_owned()], 3));
+        swept(&store, NOW).await;
+        assert_eq!((store.figures.kept(), store.figures.dropped()), (0, 4));
+        assert_eq!(redis.say(&["KEYS", "alipay-sidecar:pending*"]), "");
     });
 }
 
-fn event_key(id: &str) -> Key {
-    Key::of("1", id)
+#[test]
+fn however_many_give_way_at_once_each_is_told() {
+    let redis = Redis::start();
+    run(async {
+        let mut store = store(&redis);
+        store.room = Room { entries: 10_000, bytes: 10_000 * 1024 };
+        for number in 0..4_200 {
+            fails(&store, &number.to_string(), NOW).await;
+        }
+        assert_eq!(store.figures.kept(), 4_200);
+        assert_eq!(redis.say(&["ZSCORE", PENDING, "all"]), "4200");
+        // More at once than a function of Lua can return.
+        store.room.entries = 10;
+        fails(&store, "a", NOW).await;
+        assert_eq!((store.figures.kept(), store.figures.dropped()), (10, 4_191));
+        assert_eq!(redis.say(&["ZSCORE", PENDING, "all"]), "10");
+        assert_eq!(redis.say(&["DBSIZE"]), (4_201 + 2 + 10).to_string());
+    });
+}
+
+#[test]
+fn a_replica_whose_clock_is_wrong_forgets_nothing_of_the_others() {
+    let redis = Redis::start();
+    run(async {
+        let store = store(&redis);
+        let is_retained = || {
+            let left: u64 = redis.say(&["TTL", &Names::of(event_key("a")).record]).parse().unwrap();
+            left > 25 * 3600
+        };
+        fails(&store, "a", NOW).await;
+        fails(&store, "b", Moment(0)).await;
+        for now in [Moment(0), Moment(NOW.0 + 400 * 24 * 3600), Moment(u32::MAX)] {
+            swept(&store, now).await;
+            assert_eq!((store.figures.kept(), store.figures.dropped(), store.figures.waiting()), (2, 0, 2));
+        }
+        // It sees what another saw before, and the time is as far as it thinks.
+        fails(&store, "a", Moment(NOW.0 + 10 * 3600)).await;
+        assert_eq!((is_retained(), store.figures.waiting()), (true, 2));
+        fails(&store, "a", Moment(NOW.0 + 90 * 24 * 3600)).await;
+        assert_eq!((is_retained(), store.figures.kept()), (true, 2));
+        let known = store.begin(event_key("a"), NOW, &terms()).await.unwrap();
+        assert!(matches!(known, Known::Record(Record { attempt: 8, first_seen: NOW, .. })), "{known:?}");
+        let mut kept = ids(&store).await;
+        kept.sort();
+        assert_eq!(kept, ["a", "b"]);
+    });
+}
+
+#[test]
+fn events_whose_index_is_lost_end_by_themselves_and_no_longer_count() {
+    let redis = Redis::start();
+    run(async {
+        let mut store = store(&redis);
+        store.room = Room { entries: 3, bytes: 3 * 1024 };
+        for id in ["a", "b", "c"] {
+            fails(&store, id, NOW).await;
+        }
+        redis.say(&["DEL", PENDING]);
+        assert!(ids(&store).await.is_empty());
+        for id in ["a", "b", "c"] {
+            let left: u64 = redis.say(&["TTL", &Names::of(event_key(id)).event()]).parse().unwrap();
+            assert!((14 * DAY..15 * DAY).contains(&left), "{left}");
+        }
+        for id in ["d", "e", "f"] {
+            fails(&store, id, NOW).await;
+        }
+        assert_eq!((store.figures.kept(), store.figures.dropped()), (3, 0));
+        assert_eq!(redis.say(&["ZSCORE", PENDING, "all"]), "3");
+        // One that comes again is kept again, and what is accepted leaves nothing behind.
+        fails(&store, "a", NOW).await;
+        assert_eq!((store.figures.kept(), store.figures.dropped()), (3, 1));
+        for id in ["a", "b", "c", "d", "e", "f"] {
+            store.end(event_key(id), Record::begun(None, NOW).accepted(), None, &terms()).await.unwrap();
+        }
+        assert_eq!(redis.say(&["KEYS", "alipay-sidecar:pending*"]), "");
+    });
+}
+
+#[test]
+fn an_event_that_is_lost_leaves_its_place_to_others_and_is_told() {
+    let redis = Redis::start();
+    run(async {
+        let store = store(&redis);
+        for number in 0..1_500 {
+            fails(&store, &number.to_string(), NOW).await;
+        }
+        let lost = ["7", "77", "777"].map(|id| Names::of(event_key(id)).event());
+        assert_eq!(redis.say(&["DEL", &lost[0], &lost[1], &lost[2]]), "3");
+        // Each time it looks at a part of a long index.
+        while store.figures.dropped() < 3 {
+            swept(&store, NOW).await;
+        }
+        assert_eq!((store.figures.kept(), store.figures.dropped()), (1_497, 3));
+        assert_eq!(redis.say(&["ZSCORE", PENDING, "all"]), "1497");
+        assert_eq!(ids(&store).await.len(), 1_497);
+    });
+}
+
+/// What may happen to what is kept.
+#[derive(Debug, Clone)]
+enum Mishap {
+    Fails(usize),
+    Accepted(usize),
+    IndexGoes,
+    EventGoes(usize),
+    Older(usize),
+    AllGoes,
+    Sweep,
+}
+
+/// Says what is wrong with the index: nothing, where its sum is that of its lengths, and where what it lists is as long.
+const JUDGE: &str = "local index = 'alipay-sidecar:pending'
+local found = redis.call('ZRANGE', index, 0, -1, 'WITHSCORES')
+local sum, wrong = 0, ''
+for at = 1, #found, 2 do
+    if found[at] == 'all' then
+        sum = sum - found[at + 1]
+    else
+        local event = index .. ':' .. found[at]
+        local length = redis.call('HSTRLEN', event, 'kept') + redis.call('HSTRLEN', event, 'body')
+        sum = sum + found[at + 1] % 1048576
+        if length > 0 and math.ceil(length / 1024) ~= found[at + 1] % 1048576 then
+            wrong = wrong .. ' length of ' .. found[at]
+        end
+    end
+end
+for _, event in ipairs(redis.call('KEYS', index .. ':*')) do
+    if redis.call('TTL', event) < 1 then
+        wrong = wrong .. ' no end of ' .. event
+    end
+end
+if sum ~= 0 then
+    wrong = wrong .. ' sum'
+end
+return wrong";
+
+#[test]
+fn whatever_redis_loses_the_index_agrees_with_itself_and_no_more_is_listed_than_there_is_room_for() {
+    use proptest::prelude::*;
+    let redis = Redis::start();
+    let ids = ["a".to_owned(), "b".to_owned(), "c".to_owned(), "d".repeat(1500), "e".repeat(3000)];
+    let which = 0..ids.len();
+    let step = prop_oneof![
+        4 => which.clone().prop_map(Mishap::Fails),
+        1 => which.clone().prop_map(Mishap::Accepted),
+        1 => Just(Mishap::IndexGoes),
+        1 => which.clone().prop_map(Mishap::EventGoes),
+        1 => which.prop_map(Mishap::Older),
+        1 => Just(Mishap::AllGoes),
+        2 => Just(Mishap::Sweep),
+    ];
+    let mut store = store(&redis);
+    store.room = Room { entries: 3, bytes: 6 * 1024 };
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut runner = TestRunner::new(Cases { cases: 15, failure_persistence: None, ..Cases::default() });
+    let outcome = runner.run(&prop::collection::vec(step, 1..20), |steps| {
+        redis.say(&["FLUSHALL"]);
+        runtime.block_on(async {
+            for step in steps {
+                match step {
+                    Mishap::Fails(which) => fails(&store, &ids[which], NOW).await,
+                    Mishap::Accepted(which) => {
+                        let record = Record::begun(None, NOW).accepted();
+                        store.end(event_key(&ids[which]), record, None, &terms()).await.unwrap();
+                        redis.say(&["DEL", &Names::of(event_key(&ids[which])).record]);
+                    }
+                    Mishap::IndexGoes => drop(redis.say(&["DEL", PENDING])),
+                    Mishap::EventGoes(which) => {
+                        redis.say(&["DEL", &Names::of(event_key(&ids[which])).event()]);
+                    }
+                    Mishap::Older(which) => {
+                        let name = Names::of(event_key(&ids[which])).member;
+                        let week = format!("-{}", SCORE_OF_A_DAY.saturating_mul(7));
+                        // Where it is in the index.
+                        redis.say(&["ZADD", PENDING, "XX", "INCR", &week, &name]);
+                    }
+                    Mishap::AllGoes => drop(redis.say(&["FLUSHALL"])),
+                    Mishap::Sweep => {
+                        swept(&store, NOW).await;
+                        // Then all that is listed is there.
+                        let listed = store.kept().await.unwrap();
+                        prop_assert_eq!(store.entries(listed.clone()).await.unwrap().len(), listed.len());
+                    }
+                }
+                prop_assert_eq!(redis.say(&["EVAL", JUDGE, "0"]), "");
+                let listed = store.kept().await.unwrap().len();
+                let sum = redis.say(&["ZSCORE", PENDING, "all"]);
+                prop_assert!(listed <= 3 && sum.parse().unwrap_or(0) <= 6, "{listed} {sum}");
+            }
+            Ok(())
+        })
+    });
+    outcome.unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_holds_up_nothing_else() {
+    let redis = Redis::start();
+    run(async {
+        let store = store(&redis);
+        for id in ["a", "b", "c", "d"] {
+            fails(&store, id, NOW).await;
+        }
+        let [of_b, of_c, of_d] = ["b", "c", "d"].map(|id| Names::of(event_key(id)).event());
+        redis.say(&["HSET", &of_b, "kept", "{}"]);
+        redis.say(&["SET", &of_c, "something else"]);
+        // One that is another's.
+        let another = redis.say(&["HGET", &Names::of(event_key("a")).event(), "kept"]);
+        redis.say(&["HSET", &of_d, "kept", &another]);
+        let entries = store.entries(store.kept().await.unwrap()).await.unwrap();
+        let (sound, unreadable): (Vec<_>, Vec<_>) = entries.into_iter().partition(Result::is_ok);
+        assert_eq!(sound.len(), 1);
+        for id in ["b", "c", "d"] {
+            assert!(unreadable.contains(&Err(kept::Unreadable(event_key(id)))), "{unreadable:?}");
+        }
+        for id in ["a", "b", "c", "d"] {
+            age(&redis, id, 15);
+        }
+        swept(&store, NOW).await;
+        assert_eq!((store.figures.kept(), store.figures.dropped()), (0, 4));
+        assert_eq!(redis.say(&["KEYS", "alipay-sidecar:pending*"]), "");
+    });
 }

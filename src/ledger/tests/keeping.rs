@@ -48,7 +48,7 @@ async fn fails(store: &FileStore, id: &str, first_seen: u32, at: u32) {
 async fn ids(store: &FileStore) -> Vec<String> {
     let keys = store.kept().await.unwrap();
     let entries = store.entries(keys).await.unwrap();
-    entries.into_iter().map(|kept| kept.notify_id).collect()
+    entries.into_iter().map(|found| found.unwrap().notify_id).collect()
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_delivery_by_hand_counts_as_an_attempt_and_is_none_of_alipays() {
         let before_last = start.after(Duration::from_hours(23));
         let outcome = book.again(key("a"), terms(), before_last, &mut sighting, refuse).await;
         assert_eq!(outcome.unwrap_err().reason(), Reason::UpstreamRefused);
-        let kept = book.store.entries(vec![key("a")]).await.unwrap().pop().unwrap();
+        let kept = book.store.entries(vec![key("a")]).await.unwrap().pop().unwrap().unwrap();
         assert_eq!((kept.record().last_seen, kept.last_attempt()), (start, before_last));
         // It still waits for Alipay's last delivery.
         assert_eq!(kept.next(before_last), Some(start.after(Duration::from_mins(1462))));

@@ -7,8 +7,8 @@ use crate::support::redis::Redis;
 use crate::support::upstream::Act;
 
 /// What the user of a sidecar that keeps what failed must be allowed, as the README says.
-const RULES: &str = "~alipay-sidecar:* -@all +ping +select +eval +evalsha +get +set +del +zadd +zrem +zcard +zremrangebyscore \
-                     +zrange +zrangebyscore +hset +hdel +hget +hmget +hstrlen +incrby +decrby +pexpire";
+const RULES: &str = "~alipay-sidecar:* -@all +ping +select +eval +evalsha +get +set +del +expire +time +zadd +zrem +zcard +zscore \
+                     +zremrangebyscore +zrange +zrangebyscore +zincrby +hset +hget +hmget +exists";
 
 #[test]
 fn in_a_redis_replicas_and_the_commands_share_what_is_pending() {
@@ -31,6 +31,10 @@ fn in_a_redis_replicas_and_the_commands_share_what_is_pending() {
     let mut ids = shop.ids();
     ids.sort();
     assert_eq!(ids, [id(&sent_first), id(&sent_second)]);
+    // One that is started looks at what is kept.
+    let third = shop.sidecar();
+    while !third.admin("/metrics").1.contains("alipay_sidecar_pending 2\n") {}
+    end(third, "TERM");
     // By hand, exactly as it was; then no replica delivers it again.
     let (code, out, err) = shop.pending(&["replay", &id(&sent_first)]);
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
@@ -56,6 +60,7 @@ fn in_a_redis_replicas_and_the_commands_share_what_is_pending() {
     another.connect().post(&second.body()).is(200, "success");
     assert_eq!(shop.upstream.got().header("alipay-attempt"), Some("3"));
     assert!(shop.ids().is_empty());
+    assert_eq!(redis.say(&["ACL", "LOG"]), "", "it may do all that it does");
     end(one, "TERM");
     end(another, "TERM");
 }
@@ -90,4 +95,37 @@ fn without_its_redis_the_commands_say_so() {
     let (code, _, err) = shop.pending(&["list"]);
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("ledger_out_of_reach") && err.contains("127.0.0.1"), "{err}");
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_holds_up_nothing_else() {
+    let redis = Redis::start();
+    let shop = Shop::shared(&redis.url());
+    let sidecar = shop.sidecar();
+    let sent = [(); 3].map(|()| shop.fails(&sidecar, &Notification::genuine(Form::V1)));
+    let event = redis.key(|key| {
+        key.starts_with("alipay-sidecar:pending:")
+            && redis.say(&["HGET", key, "kept"]).contains(&id(&sent[1]))
+    });
+    redis.say(&["HSET", &event, "kept", "of another version"]);
+    let record = event.strip_prefix("alipay-sidecar:pending:").unwrap();
+    // Listed, and said to be there.
+    let (code, out, err) = shop.pending(&["list"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""), "{out}");
+    let wanted = format!("unreadable: {record}: what is kept is damaged, or of another version: update");
+    assert!(out.contains(&id(&sent[0])) && out.contains(&id(&sent[2])) && out.contains(&wanted), "{out}");
+    let (code, out, _) = shop.pending(&["list", "--json"]);
+    assert_eq!((code, out.lines().count()), (Some(1), 3), "{out}");
+    assert!(out.contains(&format!("{{\"record\":\"{record}\",\"unreadable\":")), "{out}");
+    // Not sent, also by its own name, and the others are.
+    let (code, out, _) = shop.pending(&["replay", &id(&sent[1])]);
+    assert!(code == Some(1) && out.contains("unreadable"), "{out}");
+    shop.upstream.got_nothing();
+    let (code, out, _) = shop.pending(&["replay", "--all"]);
+    assert_eq!((code, shop.upstream.all_got().len()), (Some(1), 2), "{out}");
+    assert!(out.contains("unreadable") && out.contains(record), "{out}");
+    // Removed, it is told of, and over.
+    redis.say(&["DEL", &event]);
+    assert_eq!(shop.pending(&["list"]), (Some(0), "Nothing is pending.\n".to_owned(), String::new()));
+    end(sidecar, "TERM");
 }

@@ -8,7 +8,8 @@ use tempfile::tempdir;
 use super::*;
 
 /// What the user of a sidecar must be allowed, as the README says.
-const RULES: &str = "~alipay-sidecar:* -@all +ping +select +eval +evalsha +get +set +del +zadd +zrem +zcard +zremrangebyscore";
+const RULES: &str = "~alipay-sidecar:* -@all +ping +select +eval +evalsha +get +set +del +expire +time \
+                     +zadd +zrem +zcard +zscore +zremrangebyscore";
 
 /// A folder with a certificate for `name` and its key.
 fn issued(name: &str) -> tempfile::TempDir {
