@@ -19,6 +19,7 @@ mod index;
 pub(crate) mod kept;
 pub(crate) mod key;
 mod memory;
+mod place;
 pub(crate) mod record;
 mod redis;
 mod shelf;
@@ -332,8 +333,8 @@ impl<S: Store> Book<S> {
         *sighting = Some(seen.failed());
         match deliver(event, Some(seen)).await {
             Ok(delivery) => {
-                self.tell(key, record.accepted(), None, terms).await?;
                 *sighting = Some(seen);
+                self.tell(key, record.accepted(), None, terms).await?;
                 Ok(Outcome::Delivered(delivery))
             }
             Err(rejection) => {

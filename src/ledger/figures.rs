@@ -1,5 +1,6 @@
 //! What there is to count of the ledger. The metrics read it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
@@ -54,6 +55,16 @@ impl Figures {
         if self.out_of_reach.fetch_or(step.bit(), Ordering::Relaxed) == 0 {
             error!(event = "ledger_out_of_reach", %error, "until it is back, ledger.on_store_error holds");
         }
+    }
+
+    /// Counts and tells that the file of the store is not where it was.
+    pub(super) fn misplaced(&self, error: &io::Error) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        error!(
+            event = "ledger_file_gone",
+            %error,
+            "what is remembered is lost when the process ends: put the same file back, or restart to begin a new one"
+        );
     }
 
     /// Notes that the store did what it was asked to. After a failure at the same, that is told, once nothing else fails.

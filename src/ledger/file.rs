@@ -5,21 +5,23 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tracing::info;
+use tracing::{error, info};
 
 use super::Terms;
-use super::backlog::{Backlog, Place};
+use super::backlog::{self, Backlog};
 use super::disk::{Change, Disk, Problem};
 use super::figures::{Figures, Keeping, NO_ROOM, TOO_SLOW};
 use super::kept::{self, Failure, Kept, Stored};
 use super::key::Key;
 use super::memory::Memory;
+use super::place::Place;
 use super::record::{Moment, Record};
 use super::shelf::{Room, Shelf};
 use super::store::{Known, Store, StoreError};
@@ -28,6 +30,8 @@ use super::store::{Known, Store, StoreError};
 pub(super) const CAPACITY: usize = 1_000_000;
 /// How many changes may wait for the disk. It is slower than the network if so many do.
 const QUEUE: usize = 8192;
+/// How long the disk may take for what is left when the store is closed. Nobody was told that it is written.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 
 /// A store in a file.
 #[derive(Debug)]
@@ -38,7 +42,8 @@ pub(crate) struct FileStore {
     backlog: Backlog,
     /// Taken when the store is dropped, which ends the thread.
     queue: Option<SyncSender<Order>>,
-    writer: Option<JoinHandle<()>>,
+    /// Ends when the thread has written what is left, and closed the file. In a lock, so that the store can be shared.
+    closed: Option<Mutex<Receiver<()>>>,
 }
 
 /// What comes of a question or of a change, and of the thread that had it to do.
@@ -54,13 +59,15 @@ pub(super) enum Order {
     Entries(Vec<Key>, Answer<Vec<Kept>>),
     /// Give back what is kept of this one.
     Stored(Key, Answer<Option<Box<Stored>>>),
+    /// See whether the file is still where it was.
+    Look,
 }
 
 /// An event that is to be kept. It has its place as long as it waits.
 pub(super) struct Keep {
     kept: Kept,
     body: Bytes,
-    _place: Place,
+    _place: backlog::Place,
 }
 
 impl FileStore {
@@ -77,10 +84,24 @@ impl FileStore {
         let pending = store.shelf().len();
         writer.compact(path, records).map_err(explained)?;
         info!(event = "ledger_opened", records, pending, "the ledger remembers what was before");
-        let thread =
-            thread::Builder::new().name("ledger".to_owned()).spawn(move || while writer.turn() {})?;
-        store.writer = Some(thread);
+        store.set_to_work(writer)?;
         Ok(store)
+    }
+
+    /// Gives `writer` a thread of its own, which ends with the store.
+    pub(super) fn set_to_work<O>(&mut self, mut writer: Writer<O>) -> io::Result<()>
+    where
+        O: Fn() -> Result<Disk, Problem> + Send + 'static,
+    {
+        let (open, closed) = sync_channel(0);
+        let work = move || {
+            while writer.turn() {}
+            drop(writer);
+            drop::<SyncSender<()>>(open);
+        };
+        thread::Builder::new().name("ledger".to_owned()).spawn(work)?;
+        self.closed = Some(Mutex::new(closed));
+        Ok(())
     }
 
     /// The store on the disk that `open` opens, now and after an error; what has the disk, which the caller sets to work; and how
@@ -104,10 +125,17 @@ impl FileStore {
         fill(&mut shelf, &disk, &keeping)?;
         let shelf = Arc::new(Mutex::new(shelf));
         let (queue, orders) = sync_channel(QUEUE);
-        let writer =
-            Writer { disk: Some(disk), open, orders, shelf: Arc::clone(&shelf), keeping: keeping.clone() };
+        let writer = Writer {
+            place: disk.place(),
+            disk: Some(disk),
+            open,
+            orders,
+            shelf: Arc::clone(&shelf),
+            keeping: keeping.clone(),
+            figures: figures.clone(),
+        };
         let backlog = Backlog::default();
-        let store = Self { memory, shelf, keeping, backlog, queue: Some(queue), writer: None };
+        let store = Self { memory, shelf, keeping, backlog, queue: Some(queue), closed: None };
         Ok((store, writer, records.len()))
     }
 
@@ -121,7 +149,7 @@ impl FileStore {
     }
 
     /// Gives an order, and waits for what comes of it.
-    async fn ask<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, StoreError> {
+    pub(super) async fn ask<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
         self.order(order(answer))?;
         match outcome.await {
@@ -203,15 +231,21 @@ impl Store for FileStore {
         }
         let over = self.shelf().over(now, terms);
         self.change(over.into_iter().map(Change::Unkeep));
+        // Where too much waits, there is another sweep.
+        drop(self.order(Order::Look));
     }
 }
 
 impl Drop for FileStore {
     fn drop(&mut self) {
         drop(self.queue.take());
-        if let Some(writer) = self.writer.take() {
-            // It writes what is left, and closes the file.
-            drop(writer.join());
+        let Some(closed) = self.closed.take() else { return };
+        let closed = closed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if closed.recv_timeout(LAST_WRITES) == Err(RecvTimeoutError::Timeout) {
+            error!(
+                event = "ledger_not_closed",
+                "the disk hangs, and is not waited for: whatever success was said for is on it"
+            );
         }
     }
 }
@@ -219,10 +253,13 @@ impl Drop for FileStore {
 /// What has the file, on a thread of its own. What is kept is on the shelf and on the disk, and this alone changes either.
 pub(super) struct Writer<O> {
     disk: Option<Disk>,
+    /// Where its file was when it was opened first.
+    place: Option<Place>,
     open: O,
     pub(super) orders: Receiver<Order>,
     shelf: Arc<Mutex<Shelf>>,
     keeping: Keeping,
+    figures: Figures,
 }
 
 impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
@@ -266,6 +303,11 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
                     waiting.push(answer);
                 }
                 Order::Entries(..) | Order::Stored(..) => questions.push(order),
+                Order::Look => {
+                    if let Err(error) = self.look() {
+                        self.figures.misplaced(&error);
+                    }
+                }
             }
         }
         let outcome = open.and_then(|()| self.write(changes).map_err(|problem| problem.to_string()));
@@ -279,9 +321,16 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
         }
     }
 
+    /// Whether the file is still where it was.
+    fn look(&self) -> io::Result<()> {
+        self.place.as_ref().map_or(Ok(()), Place::check)
+    }
+
     /// Opens the file anew, where it was closed after an error. What could not be written is on the shelf no longer.
     fn reopen(&mut self) -> Result<(), Problem> {
         if self.disk.is_none() {
+            // Another, or a new one, would not have what is in memory.
+            self.look()?;
             let disk = (self.open)()?;
             let mut all = locked(&self.shelf);
             all.clear();
@@ -324,7 +373,7 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
             Order::Stored(key, answer) => {
                 drop(answer.send(self.read(|disk| Ok(disk.stored(key)?.map(Box::new)))));
             }
-            Order::Write(..) | Order::End(..) => {}
+            Order::Write(..) | Order::End(..) | Order::Look => {}
         }
     }
 

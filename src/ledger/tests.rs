@@ -3,6 +3,7 @@
 
 mod figures;
 mod keeping;
+mod misfortune;
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
@@ -211,7 +212,6 @@ fn the_failure_of_the_last_delivery_is_a_loss_and_nothing_waits_for_another() {
 }
 
 #[test]
-#[test]
 fn a_last_delivery_that_is_cut_off_is_a_loss_unless_the_app_had_accepted() {
     run(async {
         let mut stage = Stage::set();
@@ -238,6 +238,7 @@ fn a_last_delivery_that_is_cut_off_is_a_loss_unless_the_app_had_accepted() {
     });
 }
 
+#[test]
 fn what_is_no_longer_retained_is_new() {
     run(async {
         let stage = Stage::set();
