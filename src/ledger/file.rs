@@ -399,3 +399,32 @@ fn fill(shelf: &mut Shelf, disk: &Disk, keeping: &Keeping) -> Result<(), Problem
 fn locked(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::ledger::shelf::ROOM;
+
+    #[test]
+    fn after_an_error_no_other_file_is_opened_in_the_place_of_one_that_was_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, aside] = ["ledger.redb", "aside"].map(|name| folder.path().join(name));
+        let open = || Disk::open(&path);
+        let (_store, mut writer, _) = FileStore::over(open, 100, ROOM, &Figures::default()).unwrap();
+        let mut told = || {
+            // As an error leaves it.
+            writer.disk = None;
+            let (answer, mut outcome) = oneshot::channel();
+            writer.work(Order::Write(Change::Forget(Key::of("1", "a")), Some(answer)));
+            outcome.try_recv().unwrap()
+        };
+        assert_eq!(told(), Ok(()));
+        fs::rename(&path, &aside).unwrap();
+        assert!(told().unwrap_err().contains("it was removed"));
+        assert!(!path.exists());
+        fs::rename(&aside, &path).unwrap();
+        assert_eq!(told(), Ok(()));
+    }
+}
