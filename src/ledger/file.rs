@@ -30,6 +30,9 @@ use super::store::{Known, Store, StoreError};
 pub(super) const CAPACITY: usize = 1_000_000;
 /// How many changes may wait for the disk. It is slower than the network if so many do.
 const QUEUE: usize = 8192;
+/// How many records a sweep forgets, in one order: after a long stop all of them are over at once, and whoever has an acceptance to
+/// write waits for it.
+const SWEPT: usize = 50_000;
 /// How long the disk may take for what is left when the store is closed. Nobody was told that it is written.
 const LAST_WRITES: Duration = Duration::from_secs(2);
 
@@ -51,8 +54,8 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, String>>;
 
 /// What the thread that has the file is to do.
 pub(super) enum Order {
-    /// Remember this, and tell who waits for it.
-    Write(Change, Option<Answer<()>>),
+    /// Make these changes, and tell who waits for them.
+    Write(Vec<Change>, Option<Answer<()>>),
     /// Remember what a delivery came to, if its record is to be remembered, and keep its event, if there is one.
     End(Key, Option<Record>, Option<Box<Keep>>, Answer<()>),
     /// Say what is kept of these.
@@ -158,11 +161,10 @@ impl FileStore {
         }
     }
 
-    /// Orders changes that nobody waits for. What cannot be ordered is found out at the next start.
-    fn change(&self, changes: impl IntoIterator<Item = Change>) {
-        for change in changes {
-            drop(self.order(Order::Write(change, None)));
-        }
+    /// Orders changes that nobody waits for, all of them or none.
+    fn change(&self, changes: impl Iterator<Item = Change>) -> Result<(), StoreError> {
+        let changes: Vec<Change> = changes.collect();
+        if changes.is_empty() { Ok(()) } else { self.order(Order::Write(changes, None)) }
     }
 
     /// What is to be kept of a delivery that failed, unless too much of that waits for the disk already.
@@ -203,7 +205,9 @@ impl Store for FileStore {
         let keep = failure.and_then(|failure| self.keep(failure, record));
         self.ask(|answer| Order::End(key, remembered, keep, answer)).await?;
         if let Some(record) = remembered {
-            self.change(self.memory.put(key, record, terms).into_iter().flatten().map(Change::Forget));
+            let forgotten = self.memory.put(key, record, terms).into_iter().flatten();
+            // What cannot be ordered is found out at the next start.
+            drop(self.change(forgotten.map(Change::Forget)));
         }
         Ok(())
     }
@@ -226,12 +230,16 @@ impl Store for FileStore {
     }
 
     fn sweep(&self, now: Moment, terms: &Terms) {
-        while let Some(key) = self.memory.forget_over(now, terms) {
-            self.change([Change::Forget(key)]);
+        let over = self.memory.over(now, terms, SWEPT);
+        // Before they are forgotten here: what comes to one of them meanwhile is written after that.
+        if self.change(over.iter().copied().map(Change::Forget)).is_ok() {
+            for key in over {
+                self.memory.forget(key, now, terms);
+            }
         }
         let over = self.shelf().over(now, terms);
-        self.change(over.into_iter().map(Change::Unkeep));
         // Where too much waits, there is another sweep.
+        drop(self.change(over.into_iter().map(Change::Unkeep)));
         drop(self.order(Order::Look));
     }
 }
@@ -284,11 +292,13 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
         let (mut changes, mut waiting, mut questions) = (Vec::new(), Vec::new(), Vec::new());
         for order in batch {
             match order {
-                Order::Write(change, answer) => {
-                    if let Change::Unkeep(key) = change {
-                        locked(&self.shelf).remove(key);
+                Order::Write(ordered, answer) => {
+                    for change in &ordered {
+                        if let Change::Unkeep(key) = change {
+                            locked(&self.shelf).remove(*key);
+                        }
                     }
-                    changes.push(change);
+                    changes.extend(ordered);
                     waiting.extend(answer);
                 }
                 Order::End(key, record, keep, answer) => {
@@ -417,7 +427,7 @@ mod tests {
             // As an error leaves it.
             writer.disk = None;
             let (answer, mut outcome) = oneshot::channel();
-            writer.work(Order::Write(Change::Forget(Key::of("1", "a")), Some(answer)));
+            writer.work(Order::Write(vec![Change::Forget(Key::of("1", "a"))], Some(answer)));
             outcome.try_recv().unwrap()
         };
         assert_eq!(told(), Ok(()));

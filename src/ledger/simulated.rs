@@ -136,7 +136,7 @@ impl Store for Simulated {
                 self.file.end(key, record, None, terms).await?;
                 let Some(Stored { kept, body, .. }) = stored else { return Ok(()) };
                 let kept = kept.encoded().map_err(|error| StoreError::Broken(error.into()))?;
-                self.file.ask(|answer| Order::Write(Change::Keep(key, kept, body), Some(answer))).await
+                self.file.ask(|answer| Order::Write(vec![Change::Keep(key, kept, body)], Some(answer))).await
             }
             // Else the failure would undo it.
             Some(Defect::RecordedBeforeTheForward) if !record.is_accepted => Ok(()),

@@ -9,7 +9,7 @@ use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
 use super::*;
-use crate::ledger::disk::Disk;
+use crate::ledger::disk::{Change, Disk};
 
 /// A disk that takes nothing for as long as somebody has the lock.
 #[derive(Debug)]
@@ -60,6 +60,20 @@ fn a_disk_that_hangs_earns_no_success_and_the_end_does_not_wait_for_it() {
     });
     ended.recv_timeout(Duration::from_mins(1)).expect("it ends");
     drop(guard);
+}
+
+#[test]
+fn what_is_over_all_at_once_is_forgotten_on_the_disk_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let key = |number: u32| Key::of("1", &number.to_string());
+    let records = 12_000;
+    let put = |number| Change::Put(key(number), Record::begun(None, Moment(1)).accepted());
+    Disk::open(&path).unwrap().write((0..records).map(put)).unwrap();
+    let store = FileStore::open(&path, 1_000_000, shelf::ROOM, &Figures::default()).unwrap();
+    store.sweep(Moment(u32::MAX), &Terms::for_tests());
+    drop(store);
+    assert!(Disk::open(&path).unwrap().records().unwrap().is_empty());
 }
 
 #[test]
