@@ -16,14 +16,14 @@ COLUMNS = {
 
 
 def main():
-    taken = {"machine": gate.machine(), "memory": [], "file": [], "redis": []}
+    taken = {"machine": gate.machine(), **{store: [] for store in COLUMNS}}
     store = None
     for line in sys.stdin:
         print(line, end="")
         if heading := re.search(r"\| records in (?:a )?(memory|file|Redis)", line):
             store = heading[1].lower()
         elif re.match(r"\| \d", line):
-            taken[store].append(dict(zip(COLUMNS[store], map(float, line.strip("| \n").split("|")))))
+            taken[store].append(dict(zip(COLUMNS[store], map(float, line.strip("| \n").split("|")), strict=True)))
         elif opened := re.search(r"opened with (\d+) records in (\d+) ms", line):
             taken["open"] = {"records": int(opened[1]), "ms": int(opened[2])}
     if "open" not in taken or not taken["redis"]:

@@ -36,7 +36,7 @@ def main():
     draw("memory.svg", "Memory by open connections", "open connections", "MiB (RSS)", {"": connections})
     if (folder / "ledger.json").exists():
         entries = read("ledger.json")
-        lines = {store: [(row["records"], row["look_up_ns"]) for row in entries[store]] for store in ("memory", "file")}
+        lines = {store: [(row["records"], row["look_up_ns"]) for row in entries[store] if row["records"]] for store in ("memory", "file")}
         draw("ledger.svg", "Look-up in the ledger by its records", "records", "ns", lines)
     if (folder / "soak.csv").exists():
         with (folder / "soak.csv").open() as file:

@@ -19,6 +19,7 @@ mod index;
 pub(crate) mod kept;
 pub(crate) mod key;
 mod memory;
+mod place;
 pub(crate) mod record;
 mod redis;
 mod shelf;
@@ -328,14 +329,15 @@ impl<S: Store> Book<S> {
         };
         let record = Record::begun(before, now);
         let seen = Sighting::of(&record);
-        *sighting = Some(seen);
+        // It counts as failed until it is not, also where it is cut off.
+        *sighting = Some(seen.failed());
         match deliver(event, Some(seen)).await {
             Ok(delivery) => {
+                *sighting = Some(seen);
                 self.tell(key, record.accepted(), None, terms).await?;
                 Ok(Outcome::Delivered(delivery))
             }
             Err(rejection) => {
-                *sighting = Some(seen.failed());
                 // A delivery by hand is none of Alipay's, whose next one is due as before.
                 let is_by_hand = matches!(by, By::Hand(_));
                 let last_seen = before.filter(|_| is_by_hand).map_or(now, |before| before.last_seen);

@@ -167,7 +167,8 @@ enum SchemaFormat {
 const UNUSABLE: u8 = 2;
 /// The exit code of `explain` for what is not genuine.
 const NOT_VERIFIED: u8 = 1;
-/// The exit code of `simulate` where nobody reads its output any more: that of a command which SIGPIPE ends, in a shell.
+/// The exit code of `simulate` and `pending replay` where nobody reads their output any more: that of a command which SIGPIPE ends,
+/// in a shell.
 const READER_GONE: u8 = 141;
 /// The exit code of `pending replay` where not all of it was accepted, and of `pending list` where something was unreadable.
 const NOT_ACCEPTED: u8 = 1;
@@ -292,11 +293,16 @@ fn pending(config: Option<PathBuf>, ask: Ask, json: bool) -> ExitCode {
         Ok(config) => config,
         Err(errors) => return unusable(&errors),
     };
+    let is_list = ask == Ask::List;
     match tools::pending::pending(&config, ask, json, Machine::now, &mut io::stdout().lock()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NOT_ACCEPTED),
         Err(PendingError::Unusable(what)) => complain(&what, UNUSABLE),
-        // Also where the reader has read enough: that all was accepted is not known.
+        Err(PendingError::Io(problem)) if is_list => finish(Err(problem)),
+        // That all was accepted is not known.
+        Err(PendingError::Io(problem)) if problem.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::from(READER_GONE)
+        }
         Err(PendingError::Io(problem)) => complain(&problem, NOT_ACCEPTED),
     }
 }

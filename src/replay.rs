@@ -20,6 +20,7 @@ use crate::ledger::kept::{Kept, Unreadable};
 use crate::ledger::key::Key;
 use crate::ledger::record::Moment;
 use crate::ledger::{Ledger, Sighting};
+use crate::outside::{Machine, Outside};
 use crate::rejection::{Rejection, Severity};
 use crate::translate::Event;
 
@@ -153,13 +154,13 @@ pub fn socket(path: &Path) -> PathBuf {
 }
 
 /// Who answers.
-pub struct Replayer<'r> {
+pub struct Replayer<'r, O = Machine> {
     /// Where what failed is kept.
     pub ledger: &'r Ledger,
     /// What holds now.
     pub config: &'r Config,
     /// The app.
-    pub upstream: &'r Upstream,
+    pub upstream: &'r Upstream<O>,
     /// What time it is.
     pub clock: fn() -> SystemTime,
 }
@@ -182,7 +183,7 @@ impl From<Rejection> for Stop {
     }
 }
 
-impl Replayer<'_> {
+impl<O: Outside> Replayer<'_, O> {
     /// Answers `ask`, part by part, to `say`. Before each delivery it asks `is_over` whether there is to be another.
     pub async fn answer(
         &self,

@@ -73,11 +73,12 @@ fn whatever_fails_no_invariant_does() {
         sum.successes += counts.successes;
         sum.fails += counts.fails;
         sum.unanswered += counts.unanswered;
+        sum.kept += counts.kept;
         faults.add(&these);
     }
     println!("{ran} seeds in {:.1?}: {sum}\n{faults}; violations: 0", started.elapsed());
     assert!(
-        sum.successes > 0 && sum.again > 0 && faults.kept > 0 || ran < 10,
+        sum.successes > 0 && sum.again > 0 && faults.kept > 0 && faults.replays > 0 || ran < 10,
         "the faults are too few to prove anything: {sum}\n{faults}"
     );
 }
@@ -140,4 +141,9 @@ fn a_success_on_an_error_of_the_app_is_caught() {
 #[test]
 fn trust_in_another_key_is_caught() {
     is_caught(Defect::TrustsAnotherKey, judge::Invariant::NothingUnverified);
+}
+
+#[test]
+fn what_failed_and_stays_kept_when_it_is_accepted_is_caught() {
+    is_caught(Defect::KeepsWhatIsAccepted, judge::Invariant::NothingKeptInVain);
 }

@@ -15,6 +15,7 @@ use redb::{
 
 use super::kept::{Found, Kept, Stored};
 use super::key::Key;
+use super::place::Place;
 use super::record::{Moment, Record};
 
 /// The records by their keys. A change of their form takes a new name.
@@ -65,6 +66,8 @@ pub(crate) enum Condition {
 #[derive(Debug)]
 pub(super) struct Disk {
     database: Database,
+    /// Where the file lies; nothing where it is none.
+    place: Option<Place>,
 }
 
 impl Disk {
@@ -75,18 +78,25 @@ impl Disk {
         if !path.try_exists()? {
             create(path)?;
         }
-        if fs::metadata(path)?.len() == 0 {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        if file.metadata()?.len() == 0 {
             return Err(EMPTY.into());
         }
-        let database = builder().open(path).map_err(explained)?;
-        Ok(Self { database })
+        let place = Some(Place::of(path, &file)?);
+        let database = builder().create_with_backend(FileBackend::new(file)?).map_err(explained)?;
+        Ok(Self { database, place })
+    }
+
+    /// Where its file lies, if it has one.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.place.clone()
     }
 
     /// Opens what is kept on `backend`, a disk of the tests, or makes it where there is nothing.
     #[cfg(test)]
     pub(super) fn on(backend: impl StorageBackend) -> Result<Self, Problem> {
         let database = builder().create_with_backend(backend).map_err(explained)?;
-        let disk = Self { database };
+        let disk = Self { database, place: None };
         disk.write(std::iter::empty())?;
         Ok(disk)
     }

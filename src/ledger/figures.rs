@@ -1,5 +1,6 @@
 //! What there is to count of the ledger. The metrics read it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
@@ -60,6 +61,16 @@ impl Figures {
     #[cfg(test)]
     pub(super) fn fails_at(&self, step: Step) -> bool {
         self.out_of_reach.load(Ordering::Relaxed) & step.bit() != 0
+    }
+
+    /// Counts and tells that the file of the store is not where it was.
+    pub(super) fn misplaced(&self, error: &io::Error) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        error!(
+            event = "ledger_file_gone",
+            %error,
+            "what is remembered is lost when the process ends: put the same file back, or restart to begin a new one"
+        );
     }
 
     /// Notes that the store did what it was asked to. After a failure at the same, that is told, once nothing else fails.

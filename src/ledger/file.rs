@@ -5,21 +5,23 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tracing::info;
+use tracing::{error, info};
 
 use super::Terms;
-use super::backlog::{Backlog, Place};
+use super::backlog::{self, Backlog};
 use super::disk::{Change, Disk, Problem};
 use super::figures::{Figures, Keeping, NO_ROOM, TOO_SLOW};
 use super::kept::{self, Failure, Found, Kept, Stored};
 use super::key::Key;
 use super::memory::Memory;
+use super::place::Place;
 use super::record::{Moment, Record};
 use super::shelf::{Room, Shelf};
 use super::store::{Known, Store, StoreError};
@@ -28,6 +30,11 @@ use super::store::{Known, Store, StoreError};
 pub(super) const CAPACITY: usize = 1_000_000;
 /// How many changes may wait for the disk. It is slower than the network if so many do.
 const QUEUE: usize = 8192;
+/// How many records a sweep forgets, in one order: after a long stop all of them are over at once, and whoever has an acceptance to
+/// write waits for it.
+const SWEPT: usize = 50_000;
+/// How long the disk may take for what is left when the store is closed. Nobody was told that it is written.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 
 /// A store in a file.
 #[derive(Debug)]
@@ -38,7 +45,8 @@ pub(crate) struct FileStore {
     backlog: Backlog,
     /// Taken when the store is dropped, which ends the thread.
     queue: Option<SyncSender<Order>>,
-    writer: Option<JoinHandle<()>>,
+    /// Ends when the thread has written what is left, and closed the file. In a lock, so that the store can be shared.
+    closed: Option<Mutex<Receiver<()>>>,
 }
 
 /// What comes of a question or of a change, and of the thread that had it to do.
@@ -46,21 +54,23 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, String>>;
 
 /// What the thread that has the file is to do.
 pub(super) enum Order {
-    /// Remember this, and tell who waits for it.
-    Write(Change, Option<Answer<()>>),
+    /// Make these changes, and tell who waits for them.
+    Write(Vec<Change>, Option<Answer<()>>),
     /// Remember what a delivery came to, if its record is to be remembered, and keep its event, if there is one.
     End(Key, Option<Record>, Option<Box<Keep>>, Answer<()>),
     /// Say what is kept of these.
     Entries(Vec<Key>, Answer<Vec<Found>>),
     /// Give back what is kept of this one.
     Stored(Key, Answer<Option<Box<Stored>>>),
+    /// See whether the file is still where it was.
+    Look,
 }
 
 /// An event that is to be kept. It has its place as long as it waits.
 pub(super) struct Keep {
     kept: Kept,
     body: Bytes,
-    _place: Place,
+    _place: backlog::Place,
 }
 
 impl FileStore {
@@ -77,10 +87,24 @@ impl FileStore {
         let pending = store.shelf().len();
         writer.compact(path, records).map_err(explained)?;
         info!(event = "ledger_opened", records, pending, "the ledger remembers what was before");
-        let thread =
-            thread::Builder::new().name("ledger".to_owned()).spawn(move || while writer.turn() {})?;
-        store.writer = Some(thread);
+        store.set_to_work(writer)?;
         Ok(store)
+    }
+
+    /// Gives `writer` a thread of its own, which ends with the store.
+    pub(super) fn set_to_work<O>(&mut self, mut writer: Writer<O>) -> io::Result<()>
+    where
+        O: Fn() -> Result<Disk, Problem> + Send + 'static,
+    {
+        let (open, closed) = sync_channel(0);
+        let work = move || {
+            while writer.turn() {}
+            drop(writer);
+            drop::<SyncSender<()>>(open);
+        };
+        thread::Builder::new().name("ledger".to_owned()).spawn(work)?;
+        self.closed = Some(Mutex::new(closed));
+        Ok(())
     }
 
     /// The store on the disk that `open` opens, now and after an error; what has the disk, which the caller sets to work; and how
@@ -104,10 +128,17 @@ impl FileStore {
         fill(&mut shelf, &disk, &keeping)?;
         let shelf = Arc::new(Mutex::new(shelf));
         let (queue, orders) = sync_channel(QUEUE);
-        let writer =
-            Writer { disk: Some(disk), open, orders, shelf: Arc::clone(&shelf), keeping: keeping.clone() };
+        let writer = Writer {
+            place: disk.place(),
+            disk: Some(disk),
+            open,
+            orders,
+            shelf: Arc::clone(&shelf),
+            keeping: keeping.clone(),
+            figures: figures.clone(),
+        };
         let backlog = Backlog::default();
-        let store = Self { memory, shelf, keeping, backlog, queue: Some(queue), writer: None };
+        let store = Self { memory, shelf, keeping, backlog, queue: Some(queue), closed: None };
         Ok((store, writer, records.len()))
     }
 
@@ -121,7 +152,7 @@ impl FileStore {
     }
 
     /// Gives an order, and waits for what comes of it.
-    async fn ask<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, StoreError> {
+    pub(super) async fn ask<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
         self.order(order(answer))?;
         match outcome.await {
@@ -130,11 +161,10 @@ impl FileStore {
         }
     }
 
-    /// Orders changes that nobody waits for. What cannot be ordered is found out at the next start.
-    fn change(&self, changes: impl IntoIterator<Item = Change>) {
-        for change in changes {
-            drop(self.order(Order::Write(change, None)));
-        }
+    /// Orders changes that nobody waits for, all of them or none.
+    fn change(&self, changes: impl Iterator<Item = Change>) -> Result<(), StoreError> {
+        let changes: Vec<Change> = changes.collect();
+        if changes.is_empty() { Ok(()) } else { self.order(Order::Write(changes, None)) }
     }
 
     /// What is to be kept of a delivery that failed, unless too much of that waits for the disk already.
@@ -175,7 +205,9 @@ impl Store for FileStore {
         let keep = failure.and_then(|failure| self.keep(failure, record));
         self.ask(|answer| Order::End(key, remembered, keep, answer)).await?;
         if let Some(record) = remembered {
-            self.change(self.memory.put(key, record, terms).into_iter().flatten().map(Change::Forget));
+            let forgotten = self.memory.put(key, record, terms).into_iter().flatten();
+            // What cannot be ordered is found out at the next start.
+            drop(self.change(forgotten.map(Change::Forget)));
         }
         Ok(())
     }
@@ -198,20 +230,30 @@ impl Store for FileStore {
     }
 
     fn sweep(&self, now: Moment, terms: &Terms) {
-        while let Some(key) = self.memory.forget_over(now, terms) {
-            self.change([Change::Forget(key)]);
+        let over = self.memory.over(now, terms, SWEPT);
+        // Before they are forgotten here: what comes to one of them meanwhile is written after that.
+        if self.change(over.iter().copied().map(Change::Forget)).is_ok() {
+            for key in over {
+                self.memory.forget(key, now, terms);
+            }
         }
         let over = self.shelf().over(now, terms);
-        self.change(over.into_iter().map(Change::Unkeep));
+        // Where too much waits, there is another sweep.
+        drop(self.change(over.into_iter().map(Change::Unkeep)));
+        drop(self.order(Order::Look));
     }
 }
 
 impl Drop for FileStore {
     fn drop(&mut self) {
         drop(self.queue.take());
-        if let Some(writer) = self.writer.take() {
-            // It writes what is left, and closes the file.
-            drop(writer.join());
+        let Some(closed) = self.closed.take() else { return };
+        let closed = closed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if closed.recv_timeout(LAST_WRITES) == Err(RecvTimeoutError::Timeout) {
+            error!(
+                event = "ledger_not_closed",
+                "the disk hangs, and is not waited for: whatever success was said for is on it"
+            );
         }
     }
 }
@@ -219,10 +261,13 @@ impl Drop for FileStore {
 /// What has the file, on a thread of its own. What is kept is on the shelf and on the disk, and this alone changes either.
 pub(super) struct Writer<O> {
     disk: Option<Disk>,
+    /// Where its file was when it was opened first.
+    place: Option<Place>,
     open: O,
     pub(super) orders: Receiver<Order>,
     shelf: Arc<Mutex<Shelf>>,
     keeping: Keeping,
+    figures: Figures,
 }
 
 impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
@@ -247,11 +292,13 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
         let (mut changes, mut waiting, mut questions) = (Vec::new(), Vec::new(), Vec::new());
         for order in batch {
             match order {
-                Order::Write(change, answer) => {
-                    if let Change::Unkeep(key) = change {
-                        locked(&self.shelf).remove(key);
+                Order::Write(ordered, answer) => {
+                    for change in &ordered {
+                        if let Change::Unkeep(key) = change {
+                            locked(&self.shelf).remove(*key);
+                        }
                     }
-                    changes.push(change);
+                    changes.extend(ordered);
                     waiting.extend(answer);
                 }
                 Order::End(key, record, keep, answer) => {
@@ -266,6 +313,11 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
                     waiting.push(answer);
                 }
                 Order::Entries(..) | Order::Stored(..) => questions.push(order),
+                Order::Look => {
+                    if let Err(error) = self.look() {
+                        self.figures.misplaced(&error);
+                    }
+                }
             }
         }
         let outcome = open.and_then(|()| self.write(changes).map_err(|problem| problem.to_string()));
@@ -279,9 +331,16 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
         }
     }
 
+    /// Whether the file is still where it was.
+    fn look(&self) -> io::Result<()> {
+        self.place.as_ref().map_or(Ok(()), Place::check)
+    }
+
     /// Opens the file anew, where it was closed after an error. What could not be written is on the shelf no longer.
     fn reopen(&mut self) -> Result<(), Problem> {
         if self.disk.is_none() {
+            // Another, or a new one, would not have what is in memory.
+            self.look()?;
             let disk = (self.open)()?;
             let mut all = locked(&self.shelf);
             all.clear();
@@ -324,7 +383,7 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
             Order::Stored(key, answer) => {
                 drop(answer.send(self.read(|disk| Ok(disk.stored(key)?.map(Box::new)))));
             }
-            Order::Write(..) | Order::End(..) => {}
+            Order::Write(..) | Order::End(..) | Order::Look => {}
         }
     }
 
@@ -349,4 +408,33 @@ fn fill(shelf: &mut Shelf, disk: &Disk, keeping: &Keeping) -> Result<(), Problem
 
 fn locked(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::ledger::shelf::ROOM;
+
+    #[test]
+    fn after_an_error_no_other_file_is_opened_in_the_place_of_one_that_was_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, aside] = ["ledger.redb", "aside"].map(|name| folder.path().join(name));
+        let open = || Disk::open(&path);
+        let (_store, mut writer, _) = FileStore::over(open, 100, ROOM, &Figures::default()).unwrap();
+        let mut told = || {
+            // As an error leaves it.
+            writer.disk = None;
+            let (answer, mut outcome) = oneshot::channel();
+            writer.work(Order::Write(vec![Change::Forget(Key::of("1", "a"))], Some(answer)));
+            outcome.try_recv().unwrap()
+        };
+        assert_eq!(told(), Ok(()));
+        fs::rename(&path, &aside).unwrap();
+        assert!(told().unwrap_err().contains("it was removed"));
+        assert!(!path.exists());
+        fs::rename(&aside, &path).unwrap();
+        assert_eq!(told(), Ok(()));
+    }
 }

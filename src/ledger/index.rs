@@ -4,6 +4,7 @@
 //! so that none grows for long, and are linked in the order in which they will be over: those that were accepted, by when,
 //! and those that failed, by when they were first seen.
 
+use std::iter::successors;
 use std::time::Duration;
 
 use hashbrown::HashTable;
@@ -168,6 +169,15 @@ impl Index {
         self.length = self.length.saturating_sub(1);
         self.waiting = self.waiting.saturating_sub(usize::from(record.next().is_some()));
         Some(record)
+    }
+
+    /// Those that are over at `now`, but no more than `max` of them.
+    pub(super) fn over(&self, now: Moment, retain: Duration, max: usize) -> Vec<Key> {
+        let of_order = |ends: Ends| {
+            let slots = successors(self.slot(ends.oldest), |slot| self.slot(slot.newer));
+            slots.take_while(|slot| slot.record().is_over(now, retain)).map(|slot| slot.key)
+        };
+        of_order(self.accepted).chain(of_order(self.failed)).take(max).collect()
     }
 
     /// Forgets one record that is over at `now`, and says which; the oldest first.
@@ -404,7 +414,11 @@ mod tests {
                     }
                     Act::ForgetOver(retain) => {
                         let retain = Duration::from_secs(retain.into());
-                        let over = model.oldest().filter(|key| model.records[key].0.is_over(Moment(now), retain));
+                        let is_over = |key: &Key| model.records[key].0.is_over(Moment(now), retain);
+                        let over = model.oldest().filter(is_over);
+                        let all = index.over(Moment(now), retain, 1_000);
+                        prop_assert_eq!(all.is_empty(), over.is_none());
+                        prop_assert!(all.iter().all(is_over));
                         over.and_then(|key| model.records.remove(&key));
                         prop_assert_eq!(index.forget_over(Moment(now), retain), over);
                     }

@@ -55,6 +55,20 @@ impl Memory {
         self.index().oldest()
     }
 
+    /// Those that are over at `now`, but no more than `max` of them.
+    pub(super) fn over(&self, now: Moment, terms: &Terms, max: usize) -> Vec<Key> {
+        self.index().over(now, terms.retain, max)
+    }
+
+    /// Forgets `key`, if what is known of it is over at `now`.
+    pub(super) fn forget(&self, key: Key, now: Moment, terms: &Terms) {
+        let mut index = self.index();
+        if index.get(key).is_some_and(|record| record.is_over(now, terms.retain)) {
+            index.remove(key);
+        }
+        self.waiting.set(index.waiting());
+    }
+
     /// Forgets one record that is over at `now`, and says which.
     pub(super) fn forget_over(&self, now: Moment, terms: &Terms) -> Option<Key> {
         let mut index = self.index();

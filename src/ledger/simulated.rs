@@ -5,7 +5,6 @@
 
 mod platter;
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
@@ -14,9 +13,9 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use super::disk::{Disk, Problem};
+use super::disk::{Change, Disk, Problem};
 use super::figures::Figures;
-use super::file::{FileStore, Writer};
+use super::file::{FileStore, Order, Writer};
 use super::kept::{Failure, Found, Stored};
 use super::key::Key;
 use super::memory::Memory;
@@ -44,6 +43,8 @@ pub(crate) enum Defect {
     SuccessOnError,
     /// A key that is not Alipay's is taken for one.
     TrustsAnotherKey,
+    /// What failed stays kept when it is accepted.
+    KeepsWhatIsAccepted,
 }
 
 /// How long the disk may take for a commit, in simulated milliseconds, and how often it is looked whether there is one to do.
@@ -81,16 +82,12 @@ pub(crate) fn ledger(
     Ok((Ledger(store.map(|store| Book::new(store, figures))), writing))
 }
 
-/// How many events a process finds on `platter`, when no other has it any more and it has room again, that are kept although they
-/// were accepted.
-pub(crate) fn kept_though_accepted(platter: &Platter) -> Result<usize, Problem> {
+/// The names of what a process finds kept as failed on `platter`, when no other has it any more and it has room again.
+pub(crate) fn kept(platter: &Platter) -> Result<Vec<String>, Problem> {
     platter.process_ends();
     platter.fill(false);
-    let disk = Disk::on(platter.inserted())?;
-    let records = disk.records()?.into_iter();
-    let accepted: HashSet<Key> =
-        records.filter(|(_, record)| record.is_accepted).map(|(key, _)| key).collect();
-    Ok(disk.kept()?.iter().filter(|(key, ..)| accepted.contains(key)).count())
+    let kept = Disk::on(platter.inserted())?.kept()?;
+    Ok(kept.into_iter().map(|(_, kept, _)| kept.notify_id).collect())
 }
 
 async fn write<O: Fn() -> Result<Disk, Problem>>(mut writer: Writer<O>, mut millis: impl FnMut() -> u64) {
@@ -133,6 +130,13 @@ impl Store for Simulated {
                 let (file, terms) = (Arc::clone(&self.file), *terms);
                 spawn_local(async move { drop(file.end(key, record, None, &terms).await) });
                 Ok(())
+            }
+            Some(Defect::KeepsWhatIsAccepted) if record.is_accepted => {
+                let stored = self.file.stored(key).await?;
+                self.file.end(key, record, None, terms).await?;
+                let Some(Stored { kept, body, .. }) = stored else { return Ok(()) };
+                let kept = kept.encoded().map_err(|error| StoreError::Broken(error.into()))?;
+                self.file.ask(|answer| Order::Write(vec![Change::Keep(key, kept, body)], Some(answer))).await
             }
             // Else the failure would undo it.
             Some(Defect::RecordedBeforeTheForward) if !record.is_accepted => Ok(()),

@@ -3,6 +3,7 @@
 
 mod figures;
 mod keeping;
+mod misfortune;
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
@@ -207,6 +208,33 @@ fn the_failure_of_the_last_delivery_is_a_loss_and_nothing_waits_for_another() {
         stage.hears("b", 0, REFUSED).await;
         let (heard, sighting) = stage.once("b", 1462, Ok(())).await;
         assert_eq!((heard, sighting.unwrap().is_loss()), (Heard::Delivered, false));
+    });
+}
+
+#[test]
+fn a_last_delivery_that_is_cut_off_is_a_loss_unless_the_app_had_accepted() {
+    run(async {
+        let mut stage = Stage::set();
+        stage.terms.store_patience = Duration::from_hours(1);
+        for (app_accepts, minutes, is_loss) in [(false, 562, false), (false, 1462, true), (true, 1462, false)]
+        {
+            let id = format!("{app_accepts}{minutes}");
+            stage.hears(&id, 0, REFUSED).await;
+            stage.store.told.set(Mood::Hanging);
+            let deliver = async |_: &Event, _: Option<Sighting>| {
+                if !app_accepts {
+                    pending::<()>().await;
+                }
+                Ok(Delivery::for_tests(StatusCode::OK))
+            };
+            let now = Moment(1_000_000 + minutes * 60);
+            let mut sighting = None;
+            let delivery = stage.book.once(event(&id), stage.terms, now, &mut sighting, deliver);
+            // The process ends in the middle of it.
+            assert!(timeout(Duration::from_millis(1), delivery).await.is_err());
+            assert_eq!(sighting.unwrap().is_loss(), is_loss, "{id}");
+            stage.store.told.set(Mood::Sound);
+        }
     });
 }
 

@@ -165,7 +165,7 @@ async fn answer(stream: UnixStream, shared: &Shared, phases: &watch::Receiver<Ph
     };
     let config = &shared.config;
     // Connections of its own: the workers' belong to their event loops.
-    let upstream =
+    let upstream: Upstream =
         Upstream::new(config.upstream.clone(), 0, &Idle::new(1), shared.lasting.metrics.in_flight())
             .map_err(io::Error::other)?;
     let replayer =

@@ -1,10 +1,15 @@
 //! `pending`: what was never accepted, and sending it again.
 //!
 //! Where a process has the ledger open, it is asked over its socket. Else this opens the ledger itself.
+//!
+//! The answer is taken on a thread of its own, so that who reads slowly what is printed keeps neither the process nor the ledger
+//! waiting.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -60,7 +65,8 @@ pub fn pending(
         LedgerStore::File(path) => exchange(config, path, ask, clock, &mut print)?,
         // Whoever serves by it shares it with this command, as replicas do.
         LedgerStore::Redis(_) => {
-            by_hand(config, &Ledger::open(&config.ledger, Figures::default())?, ask, clock, &mut print)?
+            let ledger = Ledger::open(&config.ledger, Figures::default())?;
+            print.all(|parts| by_hand(config, ledger, ask, clock, &parts))?
         }
         LedgerStore::Memory => return Err(nothing_kept("memory")),
         LedgerStore::Off => return Err(nothing_kept("off")),
@@ -98,7 +104,7 @@ fn exchange(
     loop {
         let socket = socket(path);
         match UnixStream::connect(&socket) {
-            Ok(stream) => return over(&stream, &ask, print),
+            Ok(stream) => return print.all(|parts| over(&stream, &ask, &parts)),
             // There is none, or one that was left behind.
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
@@ -114,7 +120,7 @@ fn exchange(
             return Ok(config.ledger.keep_failed);
         }
         match Ledger::open(&config.ledger, Figures::default()) {
-            Ok(ledger) => return by_hand(config, &ledger, ask, clock, print),
+            Ok(ledger) => return print.all(|parts| by_hand(config, ledger, ask, clock, &parts)),
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy && start.elapsed() < BUSY => {
                 thread::sleep(AGAIN);
             }
@@ -131,8 +137,8 @@ fn exchange(
     }
 }
 
-/// Asks the process at the other end.
-fn over(stream: &UnixStream, ask: &Ask, print: &mut Print<'_, impl Write>) -> Result<bool, PendingError> {
+/// Asks the process at the other end, and passes on the parts of its answer.
+fn over(stream: &UnixStream, ask: &Ask, parts: &Sender<Reply>) -> Result<(), PendingError> {
     let broken = |error: io::Error| {
         PendingError::Unusable(format!(
             "the sidecar broke off ({error}): what is not listed is not known, ask again"
@@ -146,37 +152,32 @@ fn over(stream: &UnixStream, ask: &Ask, print: &mut Print<'_, impl Write>) -> Re
     writer.write_all(&question).map_err(broken)?;
     for line in BufReader::new(stream).lines() {
         let reply = serde_json::from_str(&line.map_err(broken)?).map_err(|error| broken(error.into()))?;
-        if let Some(keep_failed) = print.reply(reply)? {
-            return Ok(keep_failed);
+        let is_last = matches!(reply, Reply::Problem(_) | Reply::End { .. });
+        // Whoever prints no more wants no more of it.
+        if parts.send(reply).is_err() || is_last {
+            return Ok(());
         }
     }
     Err(broken(io::ErrorKind::UnexpectedEof.into()))
 }
 
-/// Answers without a process that has the ledger open.
+/// Answers without a process that has the ledger open. It is closed when all is said, however much is still to be printed.
 fn by_hand(
     config: &Config,
-    ledger: &Ledger,
+    ledger: Ledger,
     ask: Ask,
     clock: fn() -> SystemTime,
-    print: &mut Print<'_, impl Write>,
-) -> Result<bool, PendingError> {
-    let upstream = Upstream::new(config.upstream.clone(), 0, &Idle::new(1), InFlight::default())
+    parts: &Sender<Reply>,
+) -> Result<(), PendingError> {
+    let upstream: Upstream = Upstream::new(config.upstream.clone(), 0, &Idle::new(1), InFlight::default())
         .map_err(io::Error::other)?;
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    let mut outcome = Ok(None);
-    let answered = runtime.block_on(async {
-        let replayer = Replayer { ledger, config, upstream: &upstream, clock };
-        let say = async |reply| {
-            outcome = print.reply(reply);
-            // Whoever reads no more wants nothing to be sent any more.
-            if outcome.is_err() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
-        };
-        replayer.answer(ask, || false, say).await
-    });
-    let last = outcome?;
-    answered?;
-    Ok(last.unwrap_or(config.ledger.keep_failed))
+    let replayer = Replayer { ledger: &ledger, config, upstream: &upstream, clock };
+    // Whoever prints no more wants nothing to be sent any more.
+    let say = async |reply| parts.send(reply).map_err(|_gone| io::ErrorKind::BrokenPipe.into());
+    let answered = runtime.block_on(replayer.answer(ask, || false, say));
+    drop(ledger);
+    Ok(answered?)
 }
 
 /// What writes the answer.
@@ -193,6 +194,26 @@ struct Print<'o, W> {
 }
 
 impl<W: Write> Print<'_, W> {
+    /// Takes all parts of what `answer` says, on a thread of its own, and prints them as fast as they are read. Returns
+    /// `ledger.keep_failed`.
+    fn all(
+        &mut self,
+        answer: impl FnOnce(Sender<Reply>) -> Result<(), PendingError> + Send,
+    ) -> Result<bool, PendingError> {
+        thread::scope(|scope| {
+            let (sender, parts) = channel();
+            let answering = scope.spawn(|| answer(sender));
+            for part in parts {
+                if let Some(keep_failed) = self.reply(part)? {
+                    return Ok(keep_failed);
+                }
+            }
+            // It ended without a last part.
+            answering.join().unwrap_or_else(|_panic| Err(io::Error::other("the answer panicked").into()))?;
+            Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())
+        })
+    }
+
     /// Takes a part of the answer; with the last one it says whether what fails is kept.
     fn reply(&mut self, reply: Reply) -> Result<Option<bool>, PendingError> {
         match reply {
@@ -292,7 +313,17 @@ const COLUMNS: [&str; 9] = [
 ];
 
 fn table(entries: &[Entry], out: &mut impl Write) -> io::Result<()> {
-    let rows: Vec<[String; 9]> = entries.iter().map(row).collect();
+    let mut apps = HashMap::<&str, usize>::new();
+    for entry in entries {
+        let count = apps.entry(&entry.notify_id).or_default();
+        *count = count.saturating_add(1);
+    }
+    // What stands in the first column is what `replay` takes.
+    let name = |entry: &Entry| match apps.get(entry.notify_id.as_str()) {
+        Some(2..) => format!("{}/{}", entry.app_id, entry.notify_id),
+        Some(_) | None => entry.notify_id.clone(),
+    };
+    let rows: Vec<[String; 9]> = entries.iter().map(|entry| row(name(entry), entry)).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(String::len);
         cells.chain(COLUMNS.get(column).map(|name| name.len())).max().unwrap_or_default()
@@ -307,9 +338,9 @@ fn table(entries: &[Entry], out: &mut impl Write) -> io::Result<()> {
     rows.iter().try_for_each(write_row)
 }
 
-fn row(entry: &Entry) -> [String; 9] {
+fn row(name: String, entry: &Entry) -> [String; 9] {
     [
-        entry.notify_id.clone(),
+        name,
         entry.app_id.clone(),
         entry.msg_method.clone(),
         entry.first_seen.clone(),
@@ -319,4 +350,79 @@ fn row(entry: &Entry) -> [String; 9] {
         entry.reason.clone(),
         entry.bytes.to_string(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::Receiver;
+
+    use super::*;
+
+    fn entry(number: usize) -> Entry {
+        Entry {
+            notify_id: format!("{number:0>128}"),
+            app_id: "2021000000000000".to_owned(),
+            msg_method: "a.b".to_owned(),
+            first_seen: String::new(),
+            last_attempt: String::new(),
+            attempts: 1,
+            next_due: None,
+            reason: "upstream_refused".to_owned(),
+            bytes: 1,
+        }
+    }
+
+    /// A reader who reads nothing until the whole answer was taken from the process.
+    struct Paused<'w> {
+        taken: &'w Receiver<()>,
+        read: Vec<u8>,
+    }
+
+    impl Write for Paused<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.read.is_empty() {
+                self.taken.recv().map_err(io::Error::other)?;
+            }
+            self.read.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_process_need_not_wait_for_who_reads_what_is_printed() {
+        // Far more than a socket holds.
+        const ENTRIES: usize = 20_000;
+        let (near, far) = UnixStream::pair().unwrap();
+        let (tell, taken) = channel();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                far.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+                let mut question = String::new();
+                BufReader::new(&far).read_line(&mut question).unwrap();
+                let mut far = BufWriter::new(&far);
+                let parts = (0..ENTRIES).map(|number| Reply::Entry(entry(number)));
+                for part in parts.chain([Reply::End { keep_failed: true }]) {
+                    serde_json::to_writer(&mut far, &part).unwrap();
+                    writeln!(far).unwrap();
+                }
+                far.flush().unwrap();
+                tell.send(()).unwrap();
+            });
+            let mut out = Paused { taken: &taken, read: Vec::new() };
+            let mut print = Print {
+                json: true,
+                is_list: true,
+                entries: Vec::new(),
+                parts: 0,
+                unreadable: Vec::new(),
+                is_well: true,
+                out: &mut out,
+            };
+            assert!(print.all(|parts| over(&near, &Ask::List, &parts)).unwrap());
+            assert_eq!(out.read.split(|byte| *byte == b'\n').count(), ENTRIES + 1);
+        });
+    }
 }

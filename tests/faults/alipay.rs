@@ -15,6 +15,9 @@ use super::judge::Content;
 /// The app of all notifications.
 pub(crate) const APP_ID: &str = "2014060600164699";
 
+/// How each `notify_id` begins; its number follows.
+const IDS: &str = "5608cccc09ddb39d41c2e3c06e";
+
 /// A pair of keys.
 pub(crate) struct Key(KeyPair);
 
@@ -38,7 +41,7 @@ impl Key {
             Content::Forged(number) => ("forged", number),
         };
         let millis = millis.to_string();
-        let notify_id = format!("5608cccc09ddb39d41c2e3c06e{number:08}");
+        let notify_id = format!("{IDS}{number:08}");
         let biz_content = format!(
             r#"{{"mini_app_id":"2021098756789043","certify_result_status":"success","bundle_id":"{word}-{number}"}}"#
         );
@@ -72,6 +75,11 @@ pub(crate) fn content_of(json: &[u8]) -> Option<Content> {
         "forged" => Some(Content::Forged(number)),
         _ => None,
     }
+}
+
+/// The number of the notification with this name.
+pub(crate) fn number_of(notify_id: &str) -> Option<u32> {
+    notify_id.strip_prefix(IDS)?.parse().ok()
 }
 
 /// Writes the request with this form.

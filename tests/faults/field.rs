@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinSet, spawn_local};
+use tokio::task::{JoinSet, spawn_blocking, spawn_local};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::alipay::{Key, ask, hear};
 use super::app::{Act, App};
 use super::judge::{Content, Event, History};
+use super::operator::Operator;
 use super::redis::Redis;
 use super::replica::{Replica, TIMEOUT};
 use super::wire::Wire;
@@ -33,6 +34,9 @@ const RECOVERY_OF_REPLICAS: Duration = Duration::from_secs(13);
 /// How often Alipay comes once more than its schedule says, a second later: nobody is to blame but a busy machine if an app
 /// that accepts is too late for the last of the eight.
 const EXTRA: usize = 10;
+/// Of how many notifications Alipay gives one up, and after how many deliveries: what is then lost unless somebody replays it.
+const GIVEN_UP: u32 = 6;
+const PATIENT_FOR: usize = 2;
 
 /// Where the replicas keep their ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +75,7 @@ struct Field {
     replicas: Arc<Vec<Replica>>,
     genuine: Vec<String>,
     forged: Vec<String>,
-    posts: AtomicU32,
+    posts: Arc<AtomicU32>,
     hang_ups: AtomicU32,
     extra: AtomicU32,
 }
@@ -122,6 +126,12 @@ pub(crate) async fn run(seed: u64, size: Size, store: Store) -> (Vec<Event>, Fau
             *faults.lock().unwrap() = Some(done);
         })
     };
+    let posts = Arc::<AtomicU32>::default();
+    let operating = {
+        let operator = Operator::new(seed, &replicas, &history, &posts);
+        let faults = Arc::clone(&faults);
+        thread::spawn(move || operator.work(|| faults.lock().unwrap().is_some()))
+    };
     let watching = {
         let (replicas, history, over) = (Arc::clone(&replicas), history.clone(), Arc::clone(&over));
         thread::spawn(move || watch(&replicas, &history, &over))
@@ -144,7 +154,7 @@ pub(crate) async fn run(seed: u64, size: Size, store: Store) -> (Vec<Event>, Fau
         replicas: Arc::clone(&replicas),
         genuine,
         forged,
-        posts: AtomicU32::new(0),
+        posts,
         hang_ups: AtomicU32::new(0),
         extra: AtomicU32::new(0),
     });
@@ -156,6 +166,9 @@ pub(crate) async fn run(seed: u64, size: Size, store: Store) -> (Vec<Event>, Fau
         ended.unwrap();
     }
     breaking.join().expect("who breaks things does not break");
+    // Not on this thread, where the app lives.
+    let replaying = spawn_blocking(move || operating.join().expect("who replays does not break").finish());
+    let replays = replaying.await.unwrap();
     over.store(true, Ordering::Relaxed);
     watching.join().unwrap();
     for (replica, running) in replicas.iter().enumerate() {
@@ -166,6 +179,7 @@ pub(crate) async fn run(seed: u64, size: Size, store: Store) -> (Vec<Event>, Fau
     let number = |count: &AtomicU32| usize::try_from(count.load(Ordering::Relaxed)).unwrap();
     faults.insert("senders hung up", number(&field.hang_ups));
     faults.insert("deliveries beyond the schedule", number(&field.extra));
+    faults.insert("replays by hand", replays);
     (history.events(), faults, app.did())
 }
 
@@ -217,7 +231,8 @@ async fn notification(field: Rc<Field>, number: u32) {
     let last = DELIVERIES[DELIVERIES.len() - 1];
     let due = DELIVERIES.map(|due| schedule.mul_f64(due.div_duration_f64(last)));
     let extra = (1..=EXTRA).map(|number| schedule + Duration::from_secs(1) * u32::try_from(number).unwrap());
-    for due in due.into_iter().chain(extra) {
+    let deliveries = if number.is_multiple_of(GIVEN_UP) { PATIENT_FOR } else { due.len() + EXTRA };
+    for due in due.into_iter().chain(extra).take(deliveries) {
         sleep_until(start + due).await;
         if due > schedule {
             field.extra.fetch_add(1, Ordering::Relaxed);

@@ -33,6 +33,8 @@ pub(crate) enum Event {
     Ended { replica: usize, is_orderly: bool },
     /// The store may have lost what it was told.
     StoreLost,
+    /// It is kept as failed, to be replayed, now that nothing is under way.
+    Kept { content: Content },
     /// From here on no fault is put in.
     Healed,
     /// What a replica takes up, in KiB.
@@ -72,6 +74,9 @@ pub(crate) enum Invariant {
     DrainsInOrder,
     /// I6: memory stays within its bound.
     MemoryBounded,
+    /// I7: what `success` was heard for is not kept as failed, with the same exception as in I4; and nothing is that Alipay did not
+    /// send.
+    NothingKeptInVain,
 }
 
 /// An invariant that does not hold, for what, and at which event of the history.
@@ -97,6 +102,8 @@ pub(crate) struct Counts {
     pub(crate) successes: usize,
     pub(crate) fails: usize,
     pub(crate) unanswered: usize,
+    /// What was kept as failed when nothing was under way.
+    pub(crate) kept: usize,
     pub(crate) peak_kib: u64,
 }
 
@@ -105,7 +112,7 @@ impl fmt::Display for Counts {
         write!(
             f,
             "{} requests of {} notifications and {} forgeries; {} forwarded, {} accepted, {} forwarded again before success was \
-             heard, {} after the store had lost it; answered {} success, {} fail, {} not at all; {} KiB at most",
+             heard, {} after the store had lost it; answered {} success, {} fail, {} not at all; {} kept as failed in the end; {} KiB at most",
             self.posts,
             self.notifications,
             self.forgeries,
@@ -116,6 +123,7 @@ impl fmt::Display for Counts {
             self.successes,
             self.fails,
             self.unanswered,
+            self.kept,
             self.peak_kib
         )
     }
@@ -211,6 +219,15 @@ pub(crate) fn judge(history: &[Event], max_kib: u64) -> (Vec<Violation>, Counts)
                 settled.clear();
                 lost_at = Some(at);
             }
+            Event::Kept { content } => {
+                counts.kept += 1;
+                if settled.contains(&content)
+                    || !sent.contains(&content)
+                    || matches!(content, Content::Forged(_))
+                {
+                    violates(Invariant::NothingKeptInVain);
+                }
+            }
             Event::Healed => is_healed = true,
             Event::Memory { kib, .. } => {
                 counts.peak_kib = counts.peak_kib.max(kib);
@@ -224,17 +241,22 @@ pub(crate) fn judge(history: &[Event], max_kib: u64) -> (Vec<Violation>, Counts)
     violations.extend(owed.iter().filter(|(_, waiting)| is_owed(waiting)).map(|(violation, _)| *violation));
     counts.notifications = sent.iter().filter(|content| matches!(content, Content::Genuine(_))).count();
     counts.forgeries = sent.len() - counts.notifications;
-    let mut unheard = HashSet::new();
+    violations.extend(lost(history, &posts, &heard));
+    (violations, counts)
+}
+
+/// What was delivered after the faults, and nobody has heard `success` for.
+fn lost(history: &[Event], posts: &HashMap<u32, Post>, heard: &HashSet<Content>) -> Vec<Violation> {
     let mut late: Vec<&Post> = posts.values().filter(|post| post.is_after_healing).collect();
     late.sort_by_key(|post| post.sent);
-    for post in late {
+    let mut told = HashSet::new();
+    late.retain(|post| {
         let is_genuine = matches!(post.content, Content::Genuine(_));
-        if is_genuine && !heard.contains(&post.content) && unheard.insert(post.content) {
-            let (at, event) = (post.sent, history[post.sent]);
-            violations.push(Violation { of: Invariant::NothingLost, at, event });
-        }
-    }
-    (violations, counts)
+        is_genuine && !heard.contains(&post.content) && told.insert(post.content)
+    });
+    let violation =
+        |post: &Post| Violation { of: Invariant::NothingLost, at: post.sent, event: history[post.sent] };
+    late.into_iter().map(violation).collect()
 }
 
 /// The part of `history` that tells what a violation is about, for people.
@@ -247,9 +269,10 @@ pub(crate) fn around(history: &[Event], violation: Violation) -> String {
         })
         .collect();
     let about = |event: &Event| match *event {
-        Event::Sent { content, .. } | Event::Forwarded { content, .. } | Event::Accepted { content } => {
-            Some(content)
-        }
+        Event::Sent { content, .. }
+        | Event::Forwarded { content, .. }
+        | Event::Accepted { content }
+        | Event::Kept { content } => Some(content),
         Event::Answered { post, .. } | Event::Unanswered { post, .. } => posts.get(&post).copied(),
         Event::Ended { .. } | Event::StoreLost | Event::Healed | Event::Memory { .. } => None,
     };
@@ -313,20 +336,29 @@ mod tests {
             answered(5, true),
             Event::Ended { replica: 0, is_orderly: true },
             Event::Memory { replica: 0, kib: 1000 },
+            sent(6, B),
+            answered(6, false),
+            Event::Kept { content: B },
+            // By hand.
+            sent(7, B),
+            forwarded(B),
+            accepted(B),
+            answered(7, true),
         ];
         let (violations, counts) = judge(&history, 1000);
         assert_eq!(violations, []);
         let wanted = Counts {
-            posts: 5,
-            notifications: 1,
+            posts: 7,
+            notifications: 2,
             forgeries: 1,
-            forwards: 3,
-            acceptances: 2,
+            forwards: 4,
+            acceptances: 3,
             again: 1,
             forgotten: 0,
-            successes: 2,
-            fails: 2,
+            successes: 3,
+            fails: 3,
             unanswered: 1,
+            kept: 1,
             peak_kib: 1000,
         };
         assert_eq!(counts, wanted);
@@ -411,6 +443,19 @@ mod tests {
     #[test]
     fn memory_beyond_its_bound_is_noticed() {
         assert_eq!(violated(&[Event::Memory { replica: 1, kib: 1001 }]), [(Invariant::MemoryBounded, 0)]);
+    }
+
+    #[test]
+    fn what_is_kept_as_failed_though_success_was_heard_for_it_is_noticed() {
+        let in_vain = Invariant::NothingKeptInVain;
+        let accepted = [sent(1, A), forwarded(A), accepted(A), answered(1, true)];
+        let kept = [Event::Kept { content: A }];
+        assert_eq!(violated(&[&accepted[..], &kept].concat()), [(in_vain, 4)]);
+        assert_eq!(violated(&[&accepted[..], &[Event::StoreLost], &kept].concat()), []);
+        // Nobody has heard that it was accepted, so it may be sent again.
+        assert_eq!(violated(&[&accepted[..3], &kept].concat()), []);
+        assert_eq!(violated(&kept), [(in_vain, 0)]);
+        assert_eq!(violated(&[sent(1, FORGED), Event::Kept { content: FORGED }]), [(in_vain, 1)]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::alipay::APP_ID;
@@ -43,7 +44,7 @@ impl Replica {
         let text = format!(
             "[server]\nlisten = \"{address}\"\ndrain_timeout = \"{}s\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
              [upstream]\nurl = \"http://{app}/app\"\ntimeout = \"{}s\"\nconnect_timeout = \"300ms\"\n\
-             [ledger]\n{ledger}\n[[apps]]\napp_id = \"{APP_ID}\"\nalipay_public_keys = [\"{key}\"]\n",
+             [ledger]\n{ledger}\nkeep_failed = true\n[[apps]]\napp_id = \"{APP_ID}\"\nalipay_public_keys = [\"{key}\"]\n",
             DRAIN.as_secs(),
             TIMEOUT.as_secs(),
         );
@@ -105,6 +106,29 @@ impl Replica {
         child.kill().unwrap();
         child.wait().unwrap();
         false
+    }
+
+    /// The names of what it keeps as failed; nothing where that is not to be learned now.
+    pub(crate) fn kept(&self) -> Option<Vec<String>> {
+        let (is_whole, entries) = self.pending(&["list"]);
+        let name = |entry: &Value| entry["notify_id"].as_str().unwrap().to_owned();
+        is_whole.then(|| entries.iter().map(name).collect())
+    }
+
+    /// Has what it keeps under `name` delivered once more, and says whether that is accepted now; nothing where nobody knows.
+    pub(crate) fn replay(&self, name: &str) -> Option<bool> {
+        let (_, parts) = self.pending(&["replay", name]);
+        let result = parts.first()?["result"].as_str().unwrap();
+        Some(["accepted", "accepted_earlier"].contains(&result))
+    }
+
+    /// What the command `pending` says beside its process, or while there is none; and whether that is all.
+    fn pending(&self, arguments: &[&str]) -> (bool, Vec<Value>) {
+        let mut command = Command::new(binary());
+        command.arg("pending").args(arguments).arg("--json").current_dir(self.folder.path());
+        let output = command.env_remove("SIDECAR_LOG").output().unwrap();
+        let parts = String::from_utf8(output.stdout).unwrap();
+        (output.status.success(), parts.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
     /// A number that stands still while nobody kills it.

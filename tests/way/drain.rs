@@ -11,6 +11,8 @@ use rustls::ClientConfig;
 use crate::support::alipay::{Form, Notification, key};
 use crate::support::client::Client;
 use crate::support::process::Running;
+use crate::support::redis::Redis;
+use crate::support::upstream::Act;
 use crate::tls::{TLS, issue};
 
 /// Posts notifications, each with an id of its own, until the sidecar is gone; returns the ids of those that were
@@ -80,6 +82,38 @@ fn ends_under_load(with_tls: bool) {
     assert!(unanswered.is_empty(), "delivered and not answered: {unanswered:?}");
     let log = lines.join("\n");
     assert!(log.contains("\"drained\""), "{log}");
+}
+
+#[test]
+fn the_last_delivery_that_the_end_of_the_process_cuts_off_is_told_as_a_loss() {
+    let redis = Redis::start();
+    let url = format!("url = \"{}\"", redis.url());
+    let mut running = Running::start(&[
+        ("ledger", "store = \"redis\""),
+        ("ledger", &url),
+        ("server", "drain_timeout = \"1ms\""),
+    ]);
+    running.upstream.does([Act::status(500), Act::Hang]);
+    let body = Notification::genuine(Form::V1).body();
+    running.connect().post(&body).is(200, "fail");
+    assert!(running.line("notification").get("last_attempt").is_none());
+    running.upstream.got();
+    // As if it was first seen when the first of Alipay's eight deliveries was due.
+    let key = redis.key(|key| key.len() == "alipay-sidecar:".len() + 32);
+    let record = redis.say(&["GET", &key]);
+    let words: Vec<&str> = record.split_whitespace().collect();
+    let [version, became, attempt, first_seen, last_seen] = words[..] else { panic!("{record}") };
+    let first_seen = first_seen.parse::<u64>().unwrap() - 1462 * 60;
+    redis.say(&["SET", &key, &format!("{version} {became} {attempt} {first_seen} {last_seen}")]);
+    let mut client = running.connect();
+    client.send(format!("{}{body}", Client::head(body.len(), "")));
+    assert_eq!(running.upstream.got().header("alipay-attempt"), Some("8"));
+    running.signal("TERM");
+    let line = running.line("notification");
+    assert_eq!((&line["reason"], &line["level"]), (&"shutting_down".into(), &"ERROR".into()));
+    assert_eq!((&line["last_attempt"], &line["attempt"]), (&true.into(), &8.into()));
+    client.answer().is(200, "fail");
+    assert!(running.end().0.success());
 }
 
 #[test]

@@ -7,14 +7,15 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use self::shop::Shop;
-use crate::support::alipay::{APP_ID, Form, Notification, OTHER_APP_ID, key, other_key};
+use crate::support::alipay::{APP_ID, Form, Notification, OTHER_APP_ID, flat, key, other_key};
 use crate::support::config;
-use crate::support::process::Running;
+use crate::support::process::{Running, command};
 use crate::support::upstream::{Act, Got};
 
 fn id(got: &Got) -> String {
@@ -197,9 +198,53 @@ fn one_name_for_two_apps_is_not_guessed_at() {
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("ambiguous") && out.contains("APP_ID/NOTIFY_ID"), "{out}");
     shop.upstream.got_nothing();
-    assert_eq!(shop.pending(&["replay", &format!("{OTHER_APP_ID}/{name}")]).0, Some(0));
+    // What stands in the first column is told apart.
+    let of_other_app = format!("{OTHER_APP_ID}/{name}");
+    assert!(shop.names().contains(&of_other_app), "{:?}", shop.names());
+    assert_eq!(shop.pending(&["replay", &of_other_app]).0, Some(0));
     assert_eq!(shop.upstream.got().header("alipay-app-id"), Some(OTHER_APP_ID));
     assert_eq!(shop.list()[0]["app_id"], APP_ID);
+    assert_eq!(shop.names(), [name]);
+    end(sidecar, "TERM");
+}
+
+#[test]
+fn whatever_stands_in_the_first_column_of_the_list_can_be_replayed() {
+    let shop = Shop::open();
+    let sidecar = shop.sidecar();
+    let long = flat("trade_status_sync", &[("trade_no", "1")]).set("notify_id", "a".repeat(128));
+    let twice = Notification::unsigned();
+    let twice = [APP_ID, OTHER_APP_ID].map(|app| twice.clone().set("app_id", app));
+    for notification in [Notification::unsigned(), long].into_iter().chain(twice) {
+        shop.fails(&sidecar, &notification.signed(Form::V1, other_key()));
+    }
+    let names = shop.names();
+    assert_eq!(names.len(), 4, "{names:?}");
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (code, out, _) = shop.pending(&[&["replay"], names.as_slice()].concat());
+    assert_eq!(code, Some(0), "{out}");
+    assert!(shop.names().is_empty());
+    end(sidecar, "TERM");
+}
+
+#[test]
+fn who_reads_no_more_of_what_is_printed_is_no_reason_to_complain() {
+    let shop = Shop::open();
+    let sidecar = shop.sidecar();
+    shop.fails(&sidecar, &Notification::genuine(Form::V1));
+    for arguments in [&["list"][..], &["list", "--json"]] {
+        let (nobody, out) = std::io::pipe().unwrap();
+        drop(nobody);
+        let mut command = command(shop.folder.path(), &[&["pending"], arguments].concat());
+        let output = command.stdout(out).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{arguments:?}");
+    }
+    // What was replayed is not known then.
+    let (nobody, out) = std::io::pipe().unwrap();
+    drop(nobody);
+    let mut command = command(shop.folder.path(), &["pending", "replay", "--all"]);
+    let output = command.stdout(out).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!((output.status.code(), &*output.stderr), (Some(141), &b""[..]));
     end(sidecar, "TERM");
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Faults {
     pub(super) lies: usize,
     /// How many failed events were still kept when the sidecar started again.
     pub(super) kept: usize,
+    /// How often somebody had a failed event delivered once more.
+    pub(super) replays: usize,
 }
 
 impl Faults {
@@ -26,6 +28,7 @@ impl Faults {
         self.full_disks += others.full_disks;
         self.lies += others.lies;
         self.kept += others.kept;
+        self.replays += others.replays;
     }
 }
 
@@ -34,7 +37,7 @@ impl fmt::Display for Faults {
         write!(
             f,
             "{} kills, {} power cuts, {} of them in the middle of a commit, {} partitions, {} times all messages held back, {} \
-             full disks, {} requests that the app did not simply accept, {} failed events kept over a restart",
+             full disks, {} requests that the app did not simply accept, {} failed events kept over a restart, {} replayed by hand",
             self.kills,
             self.power_cuts + self.cuts_in_commits,
             self.cuts_in_commits,
@@ -42,7 +45,8 @@ impl fmt::Display for Faults {
             self.holds,
             self.full_disks,
             self.lies,
-            self.kept
+            self.kept,
+            self.replays
         )
     }
 }

@@ -18,16 +18,17 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use turmoil::net::{TcpListener, TcpStream};
 use turmoil::{Builder, Sim};
 
-use super::alipay::{APP_ID, Key, ask, hear};
+use super::alipay::{APP_ID, Key, ask, hear, number_of};
 use super::app::{Act, App};
 use super::faults::Faults;
 use super::judge::{Content, Event, History};
 use crate::config::Config;
-use crate::deliver::Idle;
+use crate::deliver::{Idle, Upstream};
 use crate::diagnose::queue::DiagnosisQueue;
 use crate::gateway::{Gateway, Lasting, Shared};
-use crate::ledger::simulated::{Defect, Platter, kept_though_accepted, ledger};
+use crate::ledger::simulated::{Defect, Platter, kept, ledger};
 use crate::outside::Outside;
+use crate::replay::{Ask, Replayer, Reply};
 use crate::schedule::DELIVERIES;
 use crate::server::drain::Drain;
 use crate::telemetry::Telemetry;
@@ -129,6 +130,15 @@ struct Stage {
     faults: Rc<RefCell<Faults>>,
 }
 
+impl Stage {
+    /// The number of one more request.
+    fn next_post(&self) -> u32 {
+        let post = self.posts.get();
+        self.posts.set(post + 1);
+        post
+    }
+}
+
 /// Runs the simulation that follows from `seed`, with a sidecar that has this defect.
 pub(super) fn run(seed: u64, defect: Option<Defect>) -> Ending {
     let history = History::default();
@@ -169,9 +179,13 @@ pub(super) fn run(seed: u64, defect: Option<Defect>) -> Ending {
             Err(problem) => break Some(format!("SIMULATION_SEED={seed}: {problem}")),
         }
     };
-    let problem = problem.or_else(|| {
-        let kept = kept_though_accepted(&stage.platter).unwrap_or_else(|error| panic!("{error}"));
-        (kept > 0).then(|| format!("SIMULATION_SEED={seed}: {kept} events are kept that were accepted"))
+    let problem = problem.or_else(|| match kept(&stage.platter) {
+        Ok(names) => {
+            let kept = names.iter().map(|name| Event::Kept { content: content(name) });
+            kept.for_each(|event| stage.history.note(event));
+            None
+        }
+        Err(error) => Some(format!("SIMULATION_SEED={seed}: the ledger does not open: {error}")),
     });
     let mut faults = *stage.faults.borrow();
     faults.lies = stage.app.did().iter().filter(|(act, _)| *act != Act::Accept).map(|(_, times)| times).sum();
@@ -339,6 +353,11 @@ async fn sidecar(stage: Stage) -> turmoil::Result {
             diagnoses: Arc::clone(&PROPS.diagnoses),
         },
     });
+    spawn_local(by_hand(
+        stage.clone(),
+        Arc::clone(&shared),
+        fastrand::Rng::with_seed(stage.seed ^ (starts << 16)),
+    ));
     let gateway = Rc::new(Gateway::<Simulated>::new(shared, 0, &Telemetry::new(metrics))?);
     let drain = Rc::<Drain>::default();
     let listener = TcpListener::bind(("0.0.0.0", 8080)).await?;
@@ -354,6 +373,46 @@ async fn sidecar(stage: Stage) -> turmoil::Result {
             drop(builder.serve_connection(TokioIo::new(stream), service).await);
         });
     }
+}
+
+/// Somebody who lists what is kept now and then, and has one of it delivered once more, until all is well.
+async fn by_hand(stage: Stage, shared: Arc<Shared>, mut random: fastrand::Rng) -> turmoil::Result {
+    let Shared { config, lasting: Lasting { ledger, metrics, .. }, .. } = &*shared;
+    let upstream =
+        Upstream::<Simulated>::new(config.upstream.clone(), 0, &Idle::new(1), metrics.in_flight())?;
+    let replayer = Replayer { ledger, config, upstream: &upstream, clock: Simulated::now };
+    loop {
+        sleep(Duration::from_millis(random.u64(20..500))).await;
+        let mut names = Vec::new();
+        let list = async |reply| {
+            if let Reply::Entry(entry) = reply {
+                names.push(entry.notify_id);
+            }
+            Ok(())
+        };
+        replayer.answer(Ask::List, || false, list).await?;
+        if stage.is_healed.get() {
+            return Ok(());
+        }
+        let Some(name) = random.choice(names) else { continue };
+        let post = stage.next_post();
+        stage.history.note(Event::Sent { post, content: content(&name), via: 0 });
+        stage.faults.borrow_mut().replays += 1;
+        let mut is_accepted = false;
+        let heard = async |reply| {
+            if let Reply::Replayed(replayed) = reply {
+                is_accepted = replayed.result.is_accepted();
+            }
+            Ok(())
+        };
+        replayer.answer(Ask::Replay(vec![name]), || false, heard).await?;
+        stage.history.note(Event::Answered { post, is_success: is_accepted });
+    }
+}
+
+/// What the notification with this name says.
+fn content(name: &str) -> Content {
+    Content::Genuine(number_of(name).expect("what is kept is what Alipay sent"))
 }
 
 /// The life of Alipay, which ends when each notification was accepted, or had its last delivery.
@@ -405,8 +464,7 @@ async fn deliver(stage: &Stage, number: u32, random: &mut fastrand::Rng) -> bool
 /// One request, after a while; whether it was answered `success`.
 async fn post(stage: Stage, content: Content, later: Duration) -> bool {
     sleep(later).await;
-    let post = stage.posts.get();
-    stage.posts.set(post + 1);
+    let post = stage.next_post();
     let (Content::Genuine(number) | Content::Forged(number)) = content;
     let forms = if matches!(content, Content::Genuine(_)) { &PROPS.genuine } else { &PROPS.forged };
     let form = &forms[usize::try_from(number).unwrap()];

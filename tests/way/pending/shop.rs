@@ -98,6 +98,15 @@ impl Shop {
         self.list().iter().map(|entry| entry["notify_id"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// What stands in the first column of `pending list`.
+    #[track_caller]
+    pub(super) fn names(&self) -> Vec<String> {
+        let (code, out, err) = self.pending(&["list"]);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        let rows = out.lines().skip(1).map(|row| row.split_whitespace().next());
+        rows.map(|name| name.unwrap().to_owned()).collect()
+    }
+
     /// Has `notification` fail, and returns what the app got of it.
     #[track_caller]
     pub(super) fn fails(&self, sidecar: &Running, notification: &Notification) -> Got {

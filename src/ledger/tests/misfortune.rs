@@ -1,0 +1,98 @@
+//! What becomes of the store in a file when the disk hangs, or somebody takes the file away.
+
+use std::fs;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
+
+use super::*;
+use crate::ledger::disk::{Change, Disk};
+
+/// A disk that takes nothing for as long as somebody has the lock.
+#[derive(Debug)]
+struct Hanging(InMemoryBackend, Arc<Mutex<()>>);
+
+impl StorageBackend for Hanging {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let _turn = self.1.lock().unwrap();
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, written: &[u8]) -> io::Result<()> {
+        self.0.write(offset, written)
+    }
+}
+
+#[test]
+fn a_disk_that_hangs_earns_no_success_and_the_end_does_not_wait_for_it() {
+    let hangs = Arc::new(Mutex::new(()));
+    let disk = {
+        let hangs = Arc::clone(&hangs);
+        move || Disk::on(Hanging(InMemoryBackend::new(), Arc::clone(&hangs)))
+    };
+    let (mut store, writer, _) = FileStore::over(disk, 100, shelf::ROOM, &Figures::default()).unwrap();
+    store.set_to_work(writer).unwrap();
+    let book = Book::new(store, Figures::default());
+    let terms = Terms { store_patience: Duration::from_millis(10), ..Terms::for_tests() };
+    let guard = hangs.lock().unwrap();
+    let accepts = async |_: &Event, _: Option<Sighting>| Ok(Delivery::for_tests(StatusCode::OK));
+    let outcome = run(book.once(event("a"), terms, Moment(1), &mut None, accepts));
+    assert_eq!(Heard::of(outcome), Heard::Failed(Reason::LedgerOutOfReach));
+    let (tell, ended) = channel();
+    thread::spawn(move || {
+        drop(book);
+        tell.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_mins(1)).expect("it ends");
+    drop(guard);
+}
+
+#[test]
+fn what_is_over_all_at_once_is_forgotten_on_the_disk_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let key = |number: u32| Key::of("1", &number.to_string());
+    let records = 12_000;
+    let put = |number| Change::Put(key(number), Record::begun(None, Moment(1)).accepted());
+    Disk::open(&path).unwrap().write((0..records).map(put)).unwrap();
+    let store = FileStore::open(&path, 1_000_000, shelf::ROOM, &Figures::default()).unwrap();
+    store.sweep(Moment(u32::MAX), &Terms::for_tests());
+    drop(store);
+    assert!(Disk::open(&path).unwrap().records().unwrap().is_empty());
+}
+
+#[test]
+fn a_file_that_was_removed_or_replaced_is_an_error_of_each_sweep_until_it_is_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, aside] = ["ledger.redb", "aside"].map(|name| folder.path().join(name));
+    let figures = Figures::default();
+    let store = FileStore::open(&path, 100, shelf::ROOM, &figures).unwrap();
+    let errors_after_a_sweep = || {
+        store.sweep(Moment(1), &Terms::for_tests());
+        // What is asked after it is answered after it.
+        run(store.entries(Vec::new())).unwrap();
+        figures.errors()
+    };
+    assert_eq!(errors_after_a_sweep(), 0);
+    fs::rename(&path, &aside).unwrap();
+    assert_eq!((errors_after_a_sweep(), errors_after_a_sweep()), (1, 2));
+    fs::copy(&aside, &path).unwrap();
+    assert_eq!(errors_after_a_sweep(), 3);
+    fs::rename(&aside, &path).unwrap();
+    assert_eq!(errors_after_a_sweep(), 3);
+}
