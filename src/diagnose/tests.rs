@@ -28,8 +28,7 @@ fn key() -> &'static PublicKey {
     &KEY
 }
 
-fn policy() -> Policy {
-    let catalogue = crate::translate::catalogue::Catalogue::builtin();
+fn policy(catalogue: &Catalogue) -> Policy {
     Policy {
         forms: &[SignedForm::V1, SignedForm::V2],
         allow_sha1: false,
@@ -62,13 +61,15 @@ fn budget(bytes: u64) -> Budget {
 }
 
 fn explained(readings: Vec<Reading>, budget: Budget) -> Diagnosis {
-    let policy = policy();
+    let catalogue = Catalogue::builtin();
+    let policy = policy(&catalogue);
     let keys = vec![Candidate { app_id: APP_ID, key: key(), file: None }];
     let reason = Some(Reason::BadSignature);
     let case = Case {
         readings,
         keys,
         policy: &policy,
+        catalogue: &catalogue,
         own_keys: Vec::new(),
         reason,
         is_configured: true,
