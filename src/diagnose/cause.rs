@@ -182,16 +182,23 @@ impl Cause {
         )
     }
 
+    /// Whether it is about how often a value is percent-encoded.
+    const fn is_of_encoding(self) -> bool {
+        matches!(self, Self::NotDecoded | Self::DecodedTwice | Self::EncodingRewritten)
+    }
+
+    /// Whether the two are steps of the same, so that undoing one after the other explains no more than one of them.
+    pub(super) fn is_akin_to(self, other: Self) -> bool {
+        self == other || (self.is_of_encoding() && other.is_of_encoding())
+    }
+
     /// The one thing that happened to a parameter if this and then `next` would have to be undone in it, where the two
     /// are no two things: one takes back what the other does, or both are steps of the same.
     pub(super) fn as_one_with(self, next: Self) -> Option<Self> {
         let are = |one: Self, other: Self| (self, next) == (one, other) || (self, next) == (other, one);
         if self == next {
             Some(self)
-        } else if are(Self::NotDecoded, Self::DecodedTwice)
-            || are(Self::NotDecoded, Self::EncodingRewritten)
-            || are(Self::DecodedTwice, Self::EncodingRewritten)
-        {
+        } else if self.is_of_encoding() && next.is_of_encoding() {
             Some(Self::EncodingRewritten)
         } else if are(Self::Transcoded, Self::ReadAsGbk) {
             Some(Self::Transcoded)

@@ -138,7 +138,7 @@ impl Oracle<'_> {
     ) -> Option<Undone> {
         let mut found = None;
         let mut visit = |cause, candidate| {
-            let is_one = reading.cause.is_some_and(|of_reading| of_reading.as_one_with(cause).is_some());
+            let is_one = reading.cause.is_some_and(|of_reading| of_reading.is_akin_to(cause));
             if is_one == is_apart {
                 return ControlFlow::Continue(());
             }
@@ -152,19 +152,18 @@ impl Oracle<'_> {
     }
 
     /// The two things that have to be undone, one after the other: of all that there are a few hundred of, and then one
-    /// of these and the order of names in JSON.
+    /// of these and what was decoded, or the order of names in JSON.
     pub(super) fn two(self, parameters: &Parameters, hints: Hints<'_>, purse: &mut Purse) -> Option<Undone> {
-        let of_each = |between: &Parameters, visit: Visit<'_>| undo::each(between, hints, visit);
-        let of_orders = |between: &Parameters, visit: Visit<'_>| undo::orders(between, visit);
-        self.pair(parameters, hints, purse, &of_each, &|first, second| {
-            // What is there, and what its value is, can be undone in either order, so these are tried once.
+        // What is there, and what its value is, can be undone in either order, so these are tried once.
+        let are_tried = |first: Cause, second: Cause| {
             !(first.is_of_presence() && !second.is_of_presence() && second != Cause::JsonRewritten
                 || first == Cause::JsonRewritten && second.is_of_presence())
-        })
-        // Another order leaves nothing else of the JSON to be written again.
-        .or_else(|| {
-            self.pair(parameters, hints, purse, &of_orders, &|first, _| first != Cause::JsonRewritten)
-        })
+        };
+        let are_two = |first: Cause, second: Cause| !first.is_akin_to(second);
+        let of_each = |between: &Parameters, visit: Visit<'_>| undo::each(between, hints, visit);
+        self.pair(parameters, hints, purse, &of_each, &are_tried)
+            .or_else(|| self.pair(parameters, hints, purse, &undo::decodings, &are_two))
+            .or_else(|| self.pair(parameters, hints, purse, &undo::orders, &are_two))
     }
 
     /// One of the things that there are a few hundred of, and then one of those that `second` undoes, where the two

@@ -15,6 +15,7 @@ use std::ops::ControlFlow;
 pub(super) use self::space::bare;
 pub(super) use self::text::{item, plus_for_spaces, unescape_html, unescape_json};
 
+use self::decoded::Extent;
 use super::cause::Cause;
 use super::parameters::Parameters;
 use crate::translate::catalogue::Catalogue;
@@ -49,7 +50,7 @@ pub(super) fn each(parameters: &Parameters, hints: Hints<'_>, visit: Visit<'_>) 
 pub(super) fn every(parameters: &Parameters, hints: Hints<'_>, visit: Visit<'_>) -> ControlFlow<()> {
     presence::every(parameters, hints, visit)?;
     space::every(parameters, visit)?;
-    decoded::every(parameters, visit)?;
+    decoded::every(parameters, Extent::ALONE, visit)?;
     json::every(parameters, MAX_WAYS, visit)
 }
 
@@ -57,6 +58,11 @@ pub(super) fn every(parameters: &Parameters, hints: Hints<'_>, visit: Visit<'_>)
 const MAX_WAYS: usize = 20_000;
 /// In so many beside something else.
 const MAX_WAYS_BESIDE: usize = 150;
+
+/// Encodes again what was decoded in one value or in several, as far as something else may have happened, too.
+pub(super) fn decodings(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
+    decoded::every(parameters, Extent::BESIDE, visit)
+}
 
 /// Puts the names of JSON in every order, in the likeliest styles.
 pub(super) fn orders(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {

@@ -45,6 +45,19 @@ fn values_of_a_trade_decoded_once_too_often() {
 }
 
 #[test]
+fn values_decoded_once_too_often_beside_another_change() {
+    let desk = Desk::new();
+    let all = each(&notification(), decoded);
+    desk.explain(map(&all.clone().set("s", "x"))).proves(&["extra_parameter", "decoded_twice"]);
+    desk.explain(map(&all.without("version"))).proves(&["missing_parameter", "decoded_twice"]);
+    let plus = each(&notification(), |value| value.replace('+', " ")).set("s", "x");
+    desk.explain(map(&plus)).proves(&["extra_parameter", "plus_as_space"]);
+    // A body that somebody decoded, to which a parameter was added.
+    let body = format!("s=x&{}", decoded(&notification().body()));
+    desk.explain(body).tells(&["decoded_twice", "extra_parameter"]);
+}
+
+#[test]
 fn json_in_another_order_beside_another_change() {
     let desk = Desk::new();
     let reordered = notification().set("biz_content", REORDERED);

@@ -10,12 +10,8 @@ use super::{Visit, one, places};
 use crate::diagnose::cause::Cause;
 use crate::diagnose::parameters::{Parameters, Plus, decode};
 
-/// Of a value with this many spaces, each may have been a `+`: 1,024 ways.
-const MAX_SPACES: usize = 10;
 /// Where several values may have been changed, of one with this many spaces each may have been a `+`.
 const FEW_SPACES: usize = 4;
-/// In how many ways several values may have been changed.
-const MAX_TOGETHER: usize = 512;
 /// How many bytes these may have: all that each may have been is kept meanwhile.
 const MAX_TOGETHER_BYTES: usize = 64 * 1024;
 /// How many strings in one value are encoded again, each alone.
@@ -42,33 +38,48 @@ pub(super) fn each(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()>
 }
 
 /// Makes some spaces the `+` that they may have been, encodes each string alone, and does both in several values.
-pub(super) fn every(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
-    let plus = |value: &[u8], most| -> Ways<'static> { Box::new(plus_ways(value.to_vec(), most)) };
-    alone(parameters, Cause::PlusAsSpace, visit, &plus)?;
-    together(parameters, Cause::PlusAsSpace, visit, &plus)?;
+pub(super) fn every(parameters: &Parameters, extent: Extent, visit: Visit<'_>) -> ControlFlow<()> {
+    let plus = |value: &[u8], most| -> Ways { Box::new(plus_ways(value.to_vec(), most)) };
+    alone(parameters, Cause::PlusAsSpace, extent, visit, &plus)?;
+    together(parameters, Cause::PlusAsSpace, extent, visit, &plus)?;
     each_string(parameters, visit)?;
     ENCODERS.iter().try_for_each(|encode| {
-        let decoded = |value: &[u8], most| -> Ways<'static> {
-            Box::new(before_decoding(value.to_vec(), *encode, most))
-        };
-        alone(parameters, Cause::DecodedTwice, visit, &decoded)?;
-        together(parameters, Cause::DecodedTwice, visit, &decoded)
+        let decoded =
+            |value: &[u8], most| -> Ways { Box::new(before_decoding(value.to_vec(), *encode, most)) };
+        alone(parameters, Cause::DecodedTwice, extent, visit, &decoded)?;
+        together(parameters, Cause::DecodedTwice, extent, visit, &decoded)
     })
 }
 
+/// How much is tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    /// Of a value with this many spaces, each may have been a `+`.
+    spaces: usize,
+    /// In how many ways several values may have been changed.
+    ways: usize,
+}
+
+impl Extent {
+    /// Where nothing else happened.
+    pub(super) const ALONE: Self = Self { spaces: 10, ways: 512 };
+    /// Where something else happened, too.
+    pub(super) const BESIDE: Self = Self { spaces: FEW_SPACES, ways: 256 };
+}
+
 /// What a value may have been, one after the other.
-type Ways<'w> = Box<dyn Iterator<Item = Vec<u8>> + 'w>;
+type Ways = Box<dyn Iterator<Item = Vec<u8>>>;
 
 /// Gives each value alone what it may have been by `ways`.
 fn alone(
     parameters: &Parameters,
     cause: Cause,
+    extent: Extent,
     visit: Visit<'_>,
-    ways: &dyn Fn(&[u8], usize) -> Ways<'static>,
+    ways: &dyn Fn(&[u8], usize) -> Ways,
 ) -> ControlFlow<()> {
-    let mut values = parameters.iter().enumerate().filter(|(_, (name, _))| *name != b"sign");
-    values.try_for_each(|(place, (_, value))| {
-        let mut changed = ways(value, MAX_SPACES).filter(|way| way != value);
+    encodable(parameters).try_for_each(|(place, value)| {
+        let mut changed = ways(value, extent.spaces).filter(|way| way != value);
         changed.try_for_each(|way| visit(cause, parameters.with(place, way)))
     })
 }
@@ -77,21 +88,23 @@ fn alone(
 fn together(
     parameters: &Parameters,
     cause: Cause,
+    extent: Extent,
     visit: Visit<'_>,
-    ways: &dyn Fn(&[u8], usize) -> Ways<'static>,
+    ways: &dyn Fn(&[u8], usize) -> Ways,
 ) -> ControlFlow<()> {
     if parameters.bytes() > MAX_TOGETHER_BYTES {
         return ControlFlow::Continue(());
     }
-    let values =
-        parameters.iter().enumerate().filter(|(_, (name, value))| *name != b"sign" && !is_time(value));
-    let mut choices: Vec<(usize, BTreeSet<Vec<u8>>)> = values
-        .map(|(place, (_, value))| (place, ways(value, FEW_SPACES).filter(|way| way != value).collect()))
+    let mut choices: Vec<(usize, BTreeSet<Vec<u8>>)> = encodable(parameters)
+        .map(|(place, value)| (place, ways(value, FEW_SPACES).filter(|way| way != value).collect()))
         .filter(|(_, ways): &(_, BTreeSet<_>)| !ways.is_empty())
         .collect();
+    if choices.len() < 2 {
+        return ControlFlow::Continue(());
+    }
     choices.sort_by_key(|(_, ways)| ways.len());
     // Each number says by its digits which way each value takes; 0 leaves it as it is.
-    for number in 1..MAX_TOGETHER {
+    for number in 1..extent.ways {
         let (mut rest, mut changed) = (number, parameters.clone());
         for (place, ways) in &choices {
             let base = ways.len().saturating_add(1);
@@ -109,9 +122,12 @@ fn together(
     ControlFlow::Continue(())
 }
 
-/// Whether a value is a time or a number, which nobody encodes in itself.
-fn is_time(value: &[u8]) -> bool {
-    value.iter().all(|byte| byte.is_ascii_digit() || b" :.-".contains(byte))
+/// The values that somebody may have encoded in themselves, with their places: no time and no number is.
+fn encodable(parameters: &Parameters) -> impl Iterator<Item = (usize, &[u8])> {
+    let is_plain = |value: &[u8]| value.iter().all(|byte| byte.is_ascii_digit() || b" :.-".contains(byte));
+    let all = parameters.iter().enumerate();
+    all.filter(move |(_, (name, value))| *name != b"sign" && !is_plain(value))
+        .map(|(place, (_, value))| (place, value))
 }
 
 /// The value with some or all of its spaces as the `+` that they may have been; with all, where they are more than `most`.
@@ -303,8 +319,7 @@ mod tests {
 
     #[test]
     fn what_was_decoded_is_encoded_where_it_may_have_been() {
-        let ways: Vec<_> =
-            before_decoding(br#"{"a":"b c","d":"/?e=/"}"#.to_vec(), ENCODERS[0], MAX_SPACES).collect();
+        let ways: Vec<_> = before_decoding(br#"{"a":"b c","d":"/?e=/"}"#.to_vec(), ENCODERS[0], 10).collect();
         for way in [
             r#"{"a":"b+c","d":"/?e=/"}"#,
             r#"{"a":"b+c","d":"/?e=%2F"}"#,
