@@ -19,6 +19,9 @@ pub struct Budget {
     pub deadline: Instant,
 }
 
+/// A text of so many bytes takes its time to be made and hashed.
+const LONG: usize = 16 * 1024;
+
 /// What is left of a budget, and how much was tried.
 #[derive(Debug)]
 pub(super) struct Purse {
@@ -47,9 +50,10 @@ impl Purse {
     fn pay(&mut self, bytes: usize) -> ControlFlow<()> {
         // Making a candidate costs more than hashing a short one.
         let price = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(256);
+        // The clock is not free, and a few short texts take no time.
+        let is_to_be_looked_at = self.trials % 64 == 63 || bytes >= LONG;
         match self.left.checked_sub(price) {
-            // The clock is not free, and a few texts take no time.
-            Some(left) if self.trials % 64 != 63 || Instant::now() < self.deadline => {
+            Some(left) if !is_to_be_looked_at || Instant::now() < self.deadline => {
                 self.left = left;
                 self.trials = self.trials.saturating_add(1);
                 ControlFlow::Continue(())
