@@ -105,6 +105,8 @@ fn one_value_that_was_written_as_a_list_of_json_is_no_list_of_a_framework() {
         serde_json::json!([content]).to_string(),
         serde_json::json!(content).to_string(),
         r#"[{"fundChannel": "ALIPAYACCOUNT", "amount": "20.00"}]"#.to_owned(),
+        // As Python prints what it has parsed.
+        "[{'amount': '20.00', 'fundChannel': 'ALIPAYACCOUNT'}]".to_owned(),
     ] {
         let damaged = genuine.clone().set("fund_bill_list", written);
         desk.explain(damaged.body()).proves(&["json_rewritten"]).within(&["fund_bill_list"]);

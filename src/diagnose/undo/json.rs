@@ -8,6 +8,7 @@ use super::{Visit, places};
 use crate::diagnose::cause::Cause;
 use crate::diagnose::json::{Node, Style};
 use crate::diagnose::parameters::Parameters;
+use crate::diagnose::python;
 
 /// So many orders are tried: all of seven names.
 const MAX_ORDERS: usize = 5_040;
@@ -47,7 +48,7 @@ pub(super) fn every(parameters: &Parameters, most: usize, visit: Visit<'_>) -> C
     ControlFlow::Continue(())
 }
 
-/// A value that is JSON, in UTF-8 or in GBK.
+/// A value that is JSON, in UTF-8 or in GBK, or that Python printed.
 struct Value<'p> {
     parameters: &'p Parameters,
     place: usize,
@@ -62,7 +63,7 @@ impl<'p> Value<'p> {
             return None;
         }
         let (node, is_utf8) = match std::str::from_utf8(value) {
-            Ok(text) => (Node::parse(text)?, true),
+            Ok(text) => (Node::parse(text).or_else(|| Node::parse(&python::json(text)?))?, true),
             Err(_) => {
                 (Node::parse(&GB18030.decode_without_bom_handling_and_without_replacement(value)?)?, false)
             }
