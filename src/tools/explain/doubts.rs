@@ -72,7 +72,9 @@ impl Report<'_> {
         });
         doubts.push(Doubt {
             what: "the notification is not from Alipay".to_owned(),
-            find_out: "if another one verifies with the same key, then this one is forged".to_owned(),
+            find_out:
+                "if another one verifies with the same key, and `sign` is as it came, then this one is forged"
+                    .to_owned(),
         });
         doubts
     }
