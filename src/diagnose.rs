@@ -33,6 +33,7 @@ use self::opened::open;
 use self::sign::{Signature, spellings};
 use crate::receive::form::Form;
 use crate::rejection::Reason;
+use crate::translate::catalogue::Catalogue;
 use crate::verify::envelope::is_app_id;
 use crate::verify::key::{Fingerprint, PublicKey};
 use crate::verify::kind::Kind;
@@ -58,6 +59,8 @@ pub struct Case<'c> {
     pub keys: Vec<Candidate<'c>>,
     /// What the configuration allows.
     pub policy: &'c Policy,
+    /// The kinds of notification that are known.
+    pub catalogue: &'c Catalogue,
     /// The public keys of the user's own apps, where they are known.
     pub own_keys: Vec<Fingerprint>,
     /// Why `run` refuses it.
@@ -109,10 +112,17 @@ pub struct Difference {
     pub signed: Option<Vec<u8>>,
 }
 
+impl Finding {
+    /// One that is in no parameter, or nobody knows in which.
+    fn of(cause: Cause) -> Self {
+        Self { cause, parameters: Vec::new() }
+    }
+}
+
 impl Diagnosis {
     fn of(cause: Cause, is_proven: bool) -> Self {
         Self {
-            findings: vec![Finding { cause, parameters: Vec::new() }],
+            findings: vec![Finding::of(cause)],
             is_proven,
             opened: None,
             signed: None,

@@ -351,13 +351,13 @@ fn duration(written: &str) -> Result<Duration, &'static str> {
 }
 
 fn simulate(options: &tools::simulate::Options) -> ExitCode {
-    let interrupted = async {
+    let told_to_end = async {
         // Where signals cannot be heard, it ends by itself.
-        if tokio::signal::ctrl_c().await.is_err() {
+        if told_to_end().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
-    match tools::simulate::simulate(options, interrupted, &mut io::stdout()) {
+    match tools::simulate::simulate(options, told_to_end, &mut io::stdout()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(SimulateError::Unusable(what)) => complain(&what, UNUSABLE),
@@ -367,6 +367,17 @@ fn simulate(options: &tools::simulate::Options) -> ExitCode {
         }
         Err(SimulateError::Io(problem)) => complain(&problem, 1),
     }
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn told_to_end() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
 }
 
 fn completions(shell: Shell) -> ExitCode {

@@ -178,7 +178,8 @@ fn an_outage_delays_and_loses_nothing() {
 #[test]
 fn only_the_exact_word_ends_the_deliveries_and_the_body_stays_the_same() {
     let folder = Folder::new();
-    let answers = ["fail", "success\n", " success", "succes", "", "Success"];
+    let answers = ["fail", "success\n", " success", "success", "", "Success"];
+    // It follows no redirect, and takes none for an acceptance.
     let app = Receiver::answering(move |nth, _| (if nth == 3 { 302 } else { 200 }, answers[nth]));
     let (code, found) = summary(&folder, &app.url(), &["--speed", "100000"]);
     assert_eq!(code, Some(0), "{found}");
@@ -230,16 +231,18 @@ fn a_wrong_key_is_named_at_once() {
 }
 
 #[test]
-fn an_interrupt_prints_the_summary_so_far() {
+fn whatever_tells_it_to_end_it_prints_the_summary_so_far() {
     let folder = Folder::new();
     let app = Receiver::answering(|_, _| (200, "fail"));
-    let mut running = Running::start(simulate(&folder, &app.url(), &["--count", "2"]));
-    running.line("1 at once 2 0");
-    let id = running.child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    let (code, rest) = running.end();
-    assert_eq!(code, Some(1), "{rest}");
-    assert!(rest.contains("2 notifications ended before Alipay would have"), "{rest}");
+    for signal in ["-INT", "-TERM"] {
+        let mut running = Running::start(simulate(&folder, &app.url(), &["--count", "2"]));
+        running.line("1 at once 2 0");
+        let id = running.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let (code, rest) = running.end();
+        assert_eq!(code, Some(1), "{signal}: {rest}");
+        assert!(rest.contains("2 notifications ended before Alipay would have"), "{signal}: {rest}");
+    }
 }
 
 /// A receiver that accepts so many and then answers nothing more; each request beyond them is told.
@@ -353,6 +356,8 @@ fn what_cannot_be_sent_is_said_before_anything_is() {
         (&["--private-key", "none.pem"], "alipay-sidecar keygen keys"),
         (&["--msg-method", "nothing.*"], "schema --list"),
         (&["--msg-method", "a**"], "has a * beside another"),
+        (&["--msg-method", ""], "can be the name of no kind"),
+        (&["--msg-method", "a b"], "can be the name of no kind"),
         (&["--encrypt-key", "keys/alipay.pem"], "holds no content key"),
         (&["--encrypt-key", "keys/content_key.txt", "--msg-method", "trade_status_sync"], "never encrypted"),
         (&["--biz-content", "[]", "--msg-method", "trade_status_sync"], "is a JSON object"),

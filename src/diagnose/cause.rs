@@ -32,7 +32,7 @@ macro_rules! causes {
 
 causes! {
     // The key.
-    /// None of the keys that are there made this signature: the key is not Alipay's for this app, or the sender is not Alipay.
+    /// None of the keys that are there made this signature: the key is not Alipay's for this app, `sign` was changed, or the sender is not Alipay.
     NoKeyOpens => "no_key_opens",
         "copy Alipay's public key (支付宝公钥) of this very app: 开放平台 → 应用 → 开发设置 → 接口加签方式 → 查看支付宝公钥; not your app's own (应用公钥), not that of another app, of RSA or of the sandbox; `check --app-public-key FILE` says whether it is your own";
     /// The key in the place of Alipay's is your app's own public key (应用公钥), which verifies nothing of Alipay's.
@@ -57,7 +57,7 @@ causes! {
     /// There is no `sign`.
     Unsigned => "unsigned",
         "look whether all that was posted was captured; what has no sign does not come from Alipay";
-    /// `sign` is cut, or is not the base64 of a signature.
+    /// `sign` is cut, has lost its capitals or its small letters, or is not the base64 of a signature.
     SignDamaged => "sign_damaged",
         "look at what cuts or changes long values: a column of a table, a log, a copy by hand; a sign of RSA2 has 344 characters";
     /// The notification was signed with RSA, which is SHA-1, and that is not allowed.
@@ -91,9 +91,9 @@ causes! {
     /// Characters were HTML-escaped.
     HtmlEscaped => "html_escaped",
         "verify before any filter against XSS, or exempt this path from it";
-    /// Quotes were escaped with backslashes.
+    /// Quotes or other characters are escaped with backslashes still.
     BackslashEscaped => "backslash_escaped",
-        "undo magic quotes before the check (stripslashes, wp_unslash), or read the raw body";
+        "undo magic quotes before the check (stripslashes, wp_unslash), take text out of JSON with a parser, or read the raw body";
     /// Values were taken as lists of one, or were joined with a copy of themselves.
     ListValues => "list_values",
         "take the first item of each list, as parse_qsl or request.form.to_dict() do";
@@ -109,12 +109,12 @@ causes! {
     /// A parameter has another value than was signed, or `sign_type` names another hash than the signature was made with.
     ParameterChanged => "parameter_changed",
         "pass parameters on as they came: also charset, when the text is converted";
-    /// JSON was read and written again, with other spaces, escapes or order.
+    /// JSON was read and written again, with other spaces, escapes or order, or in a list or a string.
     JsonRewritten => "json_rewritten",
         "verify the text of the value as it came, and read the JSON afterwards";
-    /// White space was added, removed or changed.
+    /// White space was added, removed or changed, such as by trimming or by breaking lines.
     WhiteSpace => "white_space",
-        "neither trim values nor change line ends, and copy without the white space around";
+        "neither trim values nor break lines or change their ends, and copy without the white space around";
     /// Text was converted to another charset before the check.
     Transcoded => "transcoded",
         "verify the bytes as they came, and convert afterwards; the charset of the notification says from what";
@@ -124,7 +124,7 @@ causes! {
     /// Text in UTF-8 was read as GBK.
     ReadAsGbk => "read_as_gbk",
         "read the request in the charset that the notification names: UTF-8 here";
-    /// Text was read in a wrong charset, and what could not be read was replaced: it cannot be brought back.
+    /// Text was read or written in a wrong charset, and what that does not have was replaced, as by `?`: it cannot be brought back.
     TextLost => "text_lost",
         "read the request in the charset that the notification names, or verify the raw bytes";
     // None of these.
@@ -174,16 +174,31 @@ impl Cause {
 }
 
 impl Cause {
+    /// Whether it is about which parameters there are, or about one of few values, and not about how a text is written.
+    pub(super) const fn is_of_presence(self) -> bool {
+        matches!(
+            self,
+            Self::ExtraParameter | Self::MissingParameter | Self::EmptyDropped | Self::ParameterChanged
+        )
+    }
+
+    /// Whether it is about how often a value is percent-encoded.
+    const fn is_of_encoding(self) -> bool {
+        matches!(self, Self::NotDecoded | Self::DecodedTwice | Self::EncodingRewritten)
+    }
+
+    /// Whether the two are steps of the same, so that undoing one after the other explains no more than one of them.
+    pub(super) fn is_akin_to(self, other: Self) -> bool {
+        self == other || (self.is_of_encoding() && other.is_of_encoding())
+    }
+
     /// The one thing that happened to a parameter if this and then `next` would have to be undone in it, where the two
     /// are no two things: one takes back what the other does, or both are steps of the same.
     pub(super) fn as_one_with(self, next: Self) -> Option<Self> {
         let are = |one: Self, other: Self| (self, next) == (one, other) || (self, next) == (other, one);
         if self == next {
             Some(self)
-        } else if are(Self::NotDecoded, Self::DecodedTwice)
-            || are(Self::NotDecoded, Self::EncodingRewritten)
-            || are(Self::DecodedTwice, Self::EncodingRewritten)
-        {
+        } else if self.is_of_encoding() && next.is_of_encoding() {
             Some(Self::EncodingRewritten)
         } else if are(Self::Transcoded, Self::ReadAsGbk) {
             Some(Self::Transcoded)

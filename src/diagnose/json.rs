@@ -48,6 +48,9 @@ impl Style {
 /// The deepest nesting, counting the outermost value.
 const MAX_DEPTH: usize = 64;
 
+/// The most names of one object that are put in another order: 5,040 orders.
+const MAX_NAMES: usize = 7;
+
 /// What in HTML means something, of which Gson writes escapes.
 const HTML: [char; 5] = ['<', '>', '&', '=', '\''];
 
@@ -164,6 +167,43 @@ impl Node {
         }
     }
 
+    /// In how many orders the names of all objects may stand. What is in one list was written alike.
+    pub(crate) fn orders(&self) -> usize {
+        match self {
+            Self::Token(_) | Self::Text(_) => 1,
+            Self::List(items) => items.iter().map(Self::orders).max().unwrap_or(1),
+            Self::Object(members) => {
+                let inner = members.iter().map(|(_, value)| value.orders());
+                (1..=reordered(members)).chain(inner).fold(1, usize::saturating_mul)
+            }
+        }
+    }
+
+    /// With the names of all objects in the order of this number, of as many as there are; 0 is as they are.
+    pub(crate) fn ordered(&self, mut nth: usize) -> Self {
+        match self {
+            Self::Token(_) | Self::Text(_) => self.clone(),
+            Self::List(items) => Self::List(items.iter().map(|item| item.ordered(nth)).collect()),
+            Self::Object(members) => {
+                let mut digit = |base: usize| {
+                    let digit = nth.checked_rem(base).unwrap_or_default();
+                    nth = nth.checked_div(base).unwrap_or_default();
+                    digit
+                };
+                let mut left: Vec<_> = members.iter().take(reordered(members)).collect();
+                let mut arranged = Vec::with_capacity(members.len());
+                while !left.is_empty() {
+                    arranged.push(left.remove(digit(left.len())));
+                }
+                arranged.extend(members.iter().skip(arranged.len()));
+                let inner = |(name, value): &(String, Self), nth| (name.clone(), value.ordered(nth));
+                Self::Object(
+                    arranged.into_iter().map(|member| inner(member, digit(member.1.orders()))).collect(),
+                )
+            }
+        }
+    }
+
     /// The styles in which this value looks different, the likelier ones first.
     pub(crate) fn styles(&self) -> Vec<Style> {
         let compact = self.write(Style::COMPACT);
@@ -188,6 +228,11 @@ impl Node {
         }
         styles
     }
+}
+
+/// How many of the members of an object are put in another order: all, or, where they are too many, none.
+fn reordered(members: &[(String, Node)]) -> usize {
+    if members.len() <= MAX_NAMES { members.len() } else { 0 }
 }
 
 /// Reads the items between a bracket and `end`, each by `item`, which says what comes after it.
@@ -282,6 +327,17 @@ mod tests {
         );
         assert_eq!(node.styles().len(), 24);
         assert_eq!(Node::parse("{\"a\":1}").unwrap().styles().len(), 2);
+    }
+
+    #[test]
+    fn every_order_of_names_comes_once() {
+        let node = Node::parse(r#"{"a":{"b":1,"c":2},"d":[{"e":1,"f":2},{"e":3,"f":4}],"g":3}"#).unwrap();
+        let count = node.orders();
+        let all: std::collections::BTreeSet<String> =
+            (0..count).map(|nth| node.ordered(nth).write(Style::COMPACT)).collect();
+        assert_eq!((count, all.len(), node.ordered(0)), (24, 24, node.clone()));
+        assert!(all.contains(r#"{"g":3,"d":[{"f":2,"e":1},{"f":4,"e":3}],"a":{"c":2,"b":1}}"#));
+        assert_eq!(Node::parse("[{},1]").unwrap().orders(), 1);
     }
 
     #[test]

@@ -36,13 +36,33 @@ pub(super) fn of_key(case: &Case<'_>, signatures: &[Signature]) -> Diagnosis {
         return Diagnosis::of(Cause::AppKey, true);
     }
     if !own.iter().any(|candidate| lengths.contains(&candidate.key.modulus_len())) {
-        let length = if is_whole_of_another { Cause::KeyLength } else { Cause::SignDamaged };
-        return Diagnosis::of(length, true);
+        if !is_whole_of_another {
+            return Diagnosis::of(Cause::SignDamaged, true);
+        }
+        // What needs no padding may as well be the beginning of something longer.
+        let may_be_cut = |length: &usize| {
+            length.is_multiple_of(3) && own.iter().any(|candidate| candidate.key.modulus_len() > *length)
+        };
+        return if lengths.iter().all(may_be_cut) {
+            Diagnosis::of(Cause::SignDamaged, false)
+        } else {
+            Diagnosis::of(Cause::KeyLength, true)
+        };
+    }
+    if case.readings.iter().any(|reading| reading.parameters.get("sign").is_some_and(is_of_one_case)) {
+        return Diagnosis::of(Cause::SignDamaged, true);
     }
     // From here on it is proven that the key is another one, but not which.
     own.iter()
         .find_map(|candidate| pasted(candidate).or_else(|| made_by_own_tools(candidate, case)))
         .map_or_else(|| Diagnosis::of(Cause::NoKeyOpens, true), |cause| Diagnosis::of(cause, false))
+}
+
+/// Whether a sign has lost its capitals or its small letters: among so many letters there are some of both.
+fn is_of_one_case(sign: &[u8]) -> bool {
+    let of = |is_of_case: fn(&u8) -> bool| sign.iter().filter(|byte| is_of_case(byte)).count();
+    let (upper, lower) = (of(u8::is_ascii_uppercase), of(u8::is_ascii_lowercase));
+    upper.min(lower) == 0 && upper.max(lower) >= 64
 }
 
 /// Which key was probably pasted, by what is known of where it came from.

@@ -134,6 +134,12 @@ impl Parameters {
         any.then_some(changed)
     }
 
+    /// With each value replaced, if `change` has another one for every one of them.
+    pub(super) fn map(&self, change: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Self> {
+        let pairs = self.0.iter().map(|(name, value)| Some((name.clone(), change(value)?.into())));
+        pairs.collect::<Option<_>>().map(Self)
+    }
+
     /// Without the parameter at `place`.
     pub(super) fn without(&self, place: usize) -> Self {
         let mut changed = self.clone();

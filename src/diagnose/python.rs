@@ -1,5 +1,7 @@
 //! Literals of Python, as it prints strings and bytes.
 
+use super::json::{Node, Style};
+
 /// What the string literal holds that `text` begins with, in UTF-8 or, of bytes, as they are; and what comes after it.
 pub(crate) fn literal(text: &str) -> Option<(Vec<u8>, &str)> {
     let is_bytes = text.starts_with('b');
@@ -46,6 +48,29 @@ fn escape<'t>(text: &'t str, is_bytes: bool, out: &mut Vec<u8>) -> Option<&'t st
     rest.get(digits..)
 }
 
+/// The JSON of what `text` shows as Python prints it.
+pub(super) fn json(text: &str) -> Option<String> {
+    const WORDS: [(&str, &str); 3] = [("None", "null"), ("True", "true"), ("False", "false")];
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        if matches!(next, '\'' | '"') {
+            let (string, after) = literal(rest)?;
+            out.push_str(&Node::Text(String::from_utf8(string).ok()?).write(Style::COMPACT));
+            rest = after;
+        } else if let Some((after, word)) =
+            WORDS.iter().find_map(|(python, json)| Some((rest.strip_prefix(python)?, json)))
+        {
+            out.push_str(word);
+            rest = after;
+        } else {
+            out.push(next);
+            rest = rest.get(next.len_utf8()..)?;
+        }
+    }
+    Some(out)
+}
+
 fn push(character: char, out: &mut Vec<u8>) {
     out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
 }
@@ -72,10 +97,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_python_prints_is_written_as_json() {
+        let printed = r#"[{'a': 'x"y', "b": "it's", 'c': None, 'd': [True, False, 1.10]}]"#;
+        let json_of = r#"[{"a": "x\"y", "b": "it's", "c": null, "d": [true, false, 1.10]}]"#;
+        assert_eq!(json(printed).as_deref(), Some(json_of));
+        assert_eq!(json("['a"), None);
+    }
+
     proptest! {
         #[test]
         fn nothing_makes_it_panic(text in "[bu]?['\"][xuU0-9a-f'\\\\人\"]{0,20}") {
             literal(&text);
+            json(&text);
         }
     }
 }

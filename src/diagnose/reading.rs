@@ -2,6 +2,7 @@
 
 use super::cause::Cause;
 use super::parameters::Parameters;
+use super::undo::item;
 use crate::receive::form::is_name;
 use crate::verify::kind;
 
@@ -23,10 +24,13 @@ pub fn readings(body: &[u8]) -> Vec<Reading> {
     found
 }
 
-/// The ways to read parameters that somebody has parsed: perhaps a body became one name.
+/// The ways to read parameters that somebody has parsed: perhaps a body became one name, or each value a list.
 pub fn readings_of_map(parameters: Parameters) -> Vec<Reading> {
+    let of_lists =
+        parameters.map(item).map(|parameters| Reading { cause: Some(Cause::ListValues), parameters });
     let within = within(&parameters);
     let mut found = vec![Reading { cause: None, parameters }];
+    found.extend(of_lists);
     found.extend(within);
     found
 }

@@ -79,6 +79,7 @@ impl Refused {
         Case {
             keys: own.chain(others).collect(),
             policy: &config.policy,
+            catalogue: &config.catalogue,
             own_keys: config.apps.iter().filter_map(|app| Some(app.answer.as_ref()?.fingerprint())).collect(),
             reason: Some(self.reason),
             is_configured: true,

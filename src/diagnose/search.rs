@@ -7,7 +7,7 @@ use super::Case;
 use super::cause::Cause;
 use super::parameters::{Parameters, Shape};
 use super::reading::Reading;
-use super::undo::{self, Depth, Hints};
+use super::undo::{self, Hints, Visit};
 use crate::verify::key::Hash;
 
 /// How much a diagnosis may take.
@@ -18,6 +18,9 @@ pub struct Budget {
     /// When it has to be over.
     pub deadline: Instant,
 }
+
+/// A text of so many bytes takes its time to be made and hashed.
+const LONG: usize = 16 * 1024;
 
 /// What is left of a budget, and how much was tried.
 #[derive(Debug)]
@@ -47,9 +50,10 @@ impl Purse {
     fn pay(&mut self, bytes: usize) -> ControlFlow<()> {
         // Making a candidate costs more than hashing a short one.
         let price = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(256);
+        // The clock is not free, and a few short texts take no time.
+        let is_to_be_looked_at = self.trials % 64 == 63 || bytes >= LONG;
         match self.left.checked_sub(price) {
-            // The clock is not free, and a few texts take no time.
-            Some(left) if self.trials % 64 != 63 || Instant::now() < self.deadline => {
+            Some(left) if !is_to_be_looked_at || Instant::now() < self.deadline => {
                 self.left = left;
                 self.trials = self.trials.saturating_add(1);
                 ControlFlow::Continue(())
@@ -77,6 +81,13 @@ pub(super) struct Undone {
     pub(super) shape: Shape,
 }
 
+impl Undone {
+    /// The parameters that were signed, of which `reading` is what became.
+    pub(super) fn signed<'u>(&'u self, reading: &'u Reading) -> &'u Parameters {
+        self.steps.last().map_or(&reading.parameters, |(_, parameters)| parameters)
+    }
+}
+
 /// Tries all readings as they are, then with one thing undone, then with two.
 pub(super) fn search<'c>(
     case: &'c Case<'_>,
@@ -95,18 +106,20 @@ pub(super) fn search<'c>(
         .iter()
         .filter(|reading| spellings == [Cause::PlusAsSpace] && reading.cause == Some(Cause::DecodedTwice))
         .find_map(|reading| as_it_is(reading, purse));
+    let one = |is_apart, purse: &mut Purse| {
+        readings.iter().find_map(|reading| Some((reading, oracle.one(reading, is_apart, hints, purse)?)))
+    };
+    // Where all values are lists, nothing else leads anywhere as long as they are.
+    let are_lists = readings.iter().any(|reading| reading.cause == Some(Cause::ListValues));
+    let mut of_pairs =
+        readings.iter().filter(|reading| !are_lists || reading.cause == Some(Cause::ListValues));
     of_decoded
         .or_else(|| readings.iter().find_map(|reading| as_it_is(reading, purse)))
+        .or_else(|| one(true, purse))
         .or_else(|| {
-            readings
-                .iter()
-                .find_map(|reading| Some((reading, oracle.one(&reading.parameters, hints, purse)?)))
+            of_pairs.find_map(|reading| Some((reading, oracle.two(&reading.parameters, hints, purse)?)))
         })
-        .or_else(|| {
-            readings
-                .iter()
-                .find_map(|reading| Some((reading, oracle.two(&reading.parameters, hints, purse)?)))
-        })
+        .or_else(|| one(false, purse))
 }
 
 impl Oracle<'_> {
@@ -118,38 +131,82 @@ impl Oracle<'_> {
         })
     }
 
-    /// The one thing that has to be undone.
-    pub(super) fn one(self, parameters: &Parameters, hints: Hints<'_>, purse: &mut Purse) -> Option<Undone> {
+    /// The one thing that has to be undone in `reading`: what is one thing with that which the reading undoes already is
+    /// left out, or, unless it `is_apart`, is all that is tried.
+    pub(super) fn one(
+        self,
+        reading: &Reading,
+        is_apart: bool,
+        hints: Hints<'_>,
+        purse: &mut Purse,
+    ) -> Option<Undone> {
         let mut found = None;
-        let end = undo::each(parameters, hints, Depth::Deep, &mut |cause, candidate| {
-            if let Some(shape) = self.fits(&candidate, purse) {
-                found = Some(Undone { steps: vec![(cause, candidate)], shape });
+        let mut visit = |cause, candidate| {
+            let is_one = reading.cause.is_some_and(|of_reading| of_reading.is_akin_to(cause));
+            if is_one == is_apart {
+                return ControlFlow::Continue(());
             }
-            if found.is_some() || purse.is_empty() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
-        end.is_break().then_some(found).flatten()
+            self.last(&[], cause, candidate, purse, &mut found)
+        };
+        let parameters = &reading.parameters;
+        undo::each(parameters, hints, &mut visit)
+            .is_continue()
+            .then(|| undo::every(parameters, hints, &mut visit));
+        found
     }
 
-    /// The two things that have to be undone, one after the other.
+    /// The two things that have to be undone, one after the other: of all that there are a few hundred of, and then one
+    /// of these and what was decoded, or the order of names in JSON.
     pub(super) fn two(self, parameters: &Parameters, hints: Hints<'_>, purse: &mut Purse) -> Option<Undone> {
+        // What is there, and what its value is, can be undone in either order, so these are tried once.
+        let are_tried = |first: Cause, second: Cause| {
+            !(first.is_of_presence() && !second.is_of_presence() && second != Cause::JsonRewritten
+                || first == Cause::JsonRewritten && second.is_of_presence())
+        };
+        let are_two = |first: Cause, second: Cause| !first.is_akin_to(second);
+        let of_each = |between: &Parameters, visit: Visit<'_>| undo::each(between, hints, visit);
+        self.pair(parameters, hints, purse, &of_each, &are_tried)
+            .or_else(|| self.pair(parameters, hints, purse, &undo::decodings, &are_two))
+            .or_else(|| self.pair(parameters, hints, purse, &undo::orders, &are_two))
+    }
+
+    /// One of the things that there are a few hundred of, and then one of those that `second` undoes, where the two
+    /// are to be tried.
+    fn pair(
+        self,
+        parameters: &Parameters,
+        hints: Hints<'_>,
+        purse: &mut Purse,
+        second: &dyn Fn(&Parameters, Visit<'_>) -> ControlFlow<()>,
+        are_tried: &dyn Fn(Cause, Cause) -> bool,
+    ) -> Option<Undone> {
         let mut found = None;
-        let end = undo::each(parameters, hints, Depth::Shallow, &mut |first, between| {
-            undo::each(&between, hints, Depth::Shallow, &mut |second, candidate| {
-                if let Some(shape) = self.fits(&candidate, purse) {
-                    found =
-                        Some(Undone { steps: vec![(first, between.clone()), (second, candidate)], shape });
-                }
-                if found.is_some() || purse.is_empty() {
-                    ControlFlow::Break(())
+        let end = undo::each(parameters, hints, &mut |first, between| {
+            let before = [(first, between.clone())];
+            second(&between, &mut |cause, candidate| {
+                if are_tried(first, cause) {
+                    self.last(&before, cause, candidate, purse, &mut found)
                 } else {
                     ControlFlow::Continue(())
                 }
             })
         });
         end.is_break().then_some(found).flatten()
+    }
+
+    /// Looks whether the last of the steps leads to what was signed, and whether to go on.
+    fn last(
+        self,
+        before: &[(Cause, Parameters)],
+        cause: Cause,
+        candidate: Parameters,
+        purse: &mut Purse,
+        found: &mut Option<Undone>,
+    ) -> ControlFlow<()> {
+        if let Some(shape) = self.fits(&candidate, purse) {
+            let steps = before.iter().cloned().chain([(cause, candidate)]).collect();
+            *found = Some(Undone { steps, shape });
+        }
+        if found.is_some() || purse.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

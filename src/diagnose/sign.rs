@@ -65,7 +65,8 @@ fn undone(sign: &[u8]) -> impl Iterator<Item = (Cause, Vec<u8>)> {
         (Cause::PlusAsSpace, undo::plus_for_spaces(sign)),
         (Cause::NotDecoded, Some(decode(sign, Plus::IsPlus))),
         (Cause::HtmlEscaped, undo::unescape_html(sign)),
-        (Cause::WhiteSpace, Some(undo::without(sign, b" \t\r\n\"'"))),
+        (Cause::BackslashEscaped, undo::unescape_json(sign)),
+        (Cause::WhiteSpace, Some(undo::bare(sign))),
     ]
     .into_iter()
     .filter_map(|(cause, text)| Some((cause, text?)))

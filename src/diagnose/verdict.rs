@@ -9,7 +9,7 @@ use super::{Case, Diagnosis, Difference, Finding};
 /// What was found, in the words of a diagnosis; without a finding where nothing had to be undone.
 pub(super) fn told(case: &Case<'_>, reading: &Reading, undone: &Undone, spellings: &[Cause]) -> Diagnosis {
     let received = &case.readings.first().unwrap_or(reading).parameters;
-    let signed = undone.steps.last().map_or(&reading.parameters, |(_, parameters)| parameters);
+    let signed = undone.signed(reading);
     let mut account = Account { net: differing(received, signed), findings: Vec::new() };
     if let Some(cause) = reading.cause {
         account.add(cause, differing(received, &reading.parameters));
@@ -20,8 +20,9 @@ pub(super) fn told(case: &Case<'_>, reading: &Reading, undone: &Undone, spelling
         before = after;
     }
     let mut findings = account.findings;
-    if reading.cause.is_none() {
-        for cause in spellings {
+    // Another reading reads `sign` in another way, too, but for a list that was one.
+    if matches!(reading.cause, None | Some(Cause::ListValues)) {
+        for cause in spellings.iter().filter(|cause| Some(**cause) != reading.cause) {
             put(&mut findings, *cause, "sign".to_owned());
         }
     }

@@ -274,6 +274,7 @@ impl<'r> Report<'r> {
                     })
                     .collect(),
                 policy: &bench.config.policy,
+                catalogue: &bench.config.catalogue,
                 own_keys: bench.own_keys.clone(),
                 reason: match &next {
                     Next::Refuse(rejection) => Some(rejection.reason()),

@@ -103,6 +103,11 @@ impl Catalogue {
         self.entries.iter().map(Entry::name)
     }
 
+    /// What names each kind, and its name, in the order of [`Catalogue::methods`].
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = (Naming, &str)> {
+        self.entries.iter().map(|entry| (entry.naming(), entry.name()))
+    }
+
     /// All messages, in the order of [`Catalogue::methods`].
     pub fn messages(&self) -> impl ExactSizeIterator<Item = &Message> {
         self.entries.iter().map(Entry::message)

@@ -144,10 +144,23 @@ fn gbk_read_as_utf_8_is_lost_and_said_to_be_likely() {
 }
 
 #[test]
+fn text_written_in_a_charset_that_does_not_have_it_is_lost_and_said_to_be_likely() {
+    // As getBytes("ISO-8859-1"), and as U+FFFD in UTF-8 that was read as GBK or as ISO-8859-1.
+    for lost in ["??", "锟斤拷", "ï¿½ï¿½"] {
+        let damaged = each(&notification(), |value| value.replace("人脸", lost));
+        Desk::new().explain(damaged.body()).suspects("text_lost").within(&["biz_content"]);
+    }
+}
+
+#[test]
 fn a_parameter_that_a_fixed_list_of_fields_drops() {
-    for (name, form) in
-        [("version", Form::V1), ("charset", Form::V1), ("sign_type", Form::V2), ("app_id", Form::V1)]
-    {
+    for (name, form) in [
+        ("version", Form::V1),
+        ("charset", Form::V1),
+        ("sign_type", Form::V2),
+        ("msg_method", Form::V1),
+        ("app_id", Form::V1),
+    ] {
         let genuine = Notification::genuine(form);
         let report = Desk::new().json(&["--key", "alipay.pem"], genuine.clone().without(name).body());
         if name == "app_id" {
@@ -163,6 +176,12 @@ fn a_parameter_that_a_fixed_list_of_fields_drops() {
         "sidecar.toml",
         format!("[[apps]]\napp_id = \"{APP_ID}\"\nalipay_public_key_files = [\"alipay.pem\"]\n"),
     );
+    // What is the same as another parameter is known by that.
+    let with_copies =
+        trade().set("auth_app_id", APP_ID).set("receipt_amount", "20.00").signed(Form::V1, key());
+    for name in ["auth_app_id", "app_id", "receipt_amount"] {
+        desk.explain(with_copies.clone().without(name).body()).proves(&["missing_parameter"]).within(&[name]);
+    }
     desk.json(&[], notification().without("app_id").body())
         .proves(&["missing_parameter"])
         .within(&["app_id"]);
@@ -303,13 +322,18 @@ fn no_two_causes_are_told_of_which_one_takes_back_the_other() {
 #[test]
 fn a_required_parameter_that_is_not_there_is_named_as_the_likely_cause() {
     let desk = Desk::new();
-    for name in ["notify_id", "utc_timestamp", "biz_content", "msg_method"] {
+    for name in ["notify_id", "utc_timestamp", "biz_content"] {
         let dropped = notification().without(name);
         desk.explain(dropped.body()).suspects("missing_parameter").within(&[name]);
         desk.explain(map(&dropped)).suspects("missing_parameter").within(&[name]);
     }
     let two = notification().without("notify_id").without("utc_timestamp");
     desk.explain(two.body()).suspects("missing_parameter").within(&["notify_id", "utc_timestamp"]);
+    // Without its name, the kind is known by what it has.
+    let nameless = notification().without("msg_method").without("utc_timestamp");
+    desk.explain(nameless.body()).suspects("missing_parameter").within(&["msg_method", "utc_timestamp"]);
+    let nameless = trade().without("notify_type").without("notify_id");
+    desk.explain(nameless.body()).suspects("missing_parameter").within(&["notify_id", "notify_type"]);
     desk.explain(trade().without("notify_time").body())
         .suspects("missing_parameter")
         .within(&["notify_time"]);

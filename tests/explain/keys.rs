@@ -1,5 +1,8 @@
 //! The key, the hash or the form is at fault, or the signature itself.
 
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rsa::Pkcs1v15Sign;
@@ -88,6 +91,8 @@ fn where_no_key_opens_it_is_told_what_the_key_may_be_and_how_to_find_out() {
         "maybe     the key is your app's own public key (应用公钥)",
         command,
         "openssl pkey -in PRIVATE.pem -pubout",
+        "maybe     `sign` was changed where its length stays",
+        "maybe     the notification is not from Alipay",
     ] {
         assert!(out.contains(part), "{part} in {out}");
     }
@@ -167,8 +172,42 @@ fn a_sign_that_was_cut() {
 }
 
 #[test]
+fn a_sign_that_lost_its_capitals_is_damaged_and_the_key_is_not_accused() {
+    for sign in [str::to_lowercase, str::to_uppercase] {
+        Desk::new().explain(change(&notification(), "sign", sign).body()).proves(&["sign_damaged"]);
+    }
+}
+
+#[test]
+fn a_sign_that_is_escaped_still() {
+    let desk = Desk::new();
+    let escaped = change(&notification(), "sign", |value| value.replace('/', "\\/").replace('=', "\\u003d"));
+    desk.explain(escaped.body()).proves(&["backslash_escaped"]).within(&["sign"]);
+    let broken = change(&notification(), "sign", |value| format!("{}\\n{}", &value[..76], &value[76..]));
+    desk.explain(broken.body()).proves(&["backslash_escaped", "white_space"]);
+}
+
+#[test]
+fn a_sign_of_4096_bits_that_was_cut_where_no_padding_is_missed() {
+    let long = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa4096).unwrap();
+    let public: aws_lc_rs::encoding::PublicKeyX509Der<'_> = long.public_key().as_der().unwrap();
+    let mut sign = vec![0; long.public_modulus_len()];
+    let text = Notification::unsigned().signed_text(Form::V1);
+    long.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), &text, &mut sign).unwrap();
+    let desk = Desk::new();
+    desk.write("long.pem", BASE64_STANDARD.encode(public.as_ref()));
+    let mut sign = BASE64_STANDARD.encode(sign);
+    sign.truncate(512);
+    // As many characters has a whole one of 3,072 bits.
+    desk.json(&["--key", "long.pem"], notification().set("sign", &sign).body()).suspects("sign_damaged");
+    desk.explain(notification().set("sign", &sign).body()).proves(&["key_length"]);
+}
+
+#[test]
 fn white_space_around_a_sign_or_in_it() {
-    for (before, after) in [("", "\n"), ("", "\r\n"), (" ", ""), ("\t", " "), ("\"", "\"")] {
+    for (before, after) in
+        [("", "\n"), ("", "\r\n"), (" ", ""), ("\t", " "), ("\"", "\""), ("\u{feff}", "\u{a0}\u{200b}")]
+    {
         let spaced = change(&notification(), "sign", |value| format!("{before}{value}{after}"));
         Desk::new().explain(spaced.body()).proves(&["white_space"]).within(&["sign"]);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::alipay::{Form, Notification, foreign_key, key};
+use crate::support::alipay::{Form, Notification, foreign_key, key, third_key};
 use crate::support::process::Running;
 
 /// The line about `body`, which is answered with this status.
@@ -76,6 +76,31 @@ fn each_name_is_told_once() {
 fn what_none_of_our_keys_signed_is_no_warning() {
     let line = diagnosed(&Notification::unsigned().signed(Form::V1, foreign_key()).body(), 403);
     assert_eq!((&line["likely_cause"], &line["level"]), (&json!("no_key_opens"), &json!("INFO")));
+}
+
+#[test]
+fn an_app_key_that_is_only_suspected_is_no_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("app_public_key.pem"), third_key().public()).unwrap();
+    let apps = [("apps", "alipay_public_key_files = [\"app_public_key.pem\"]")];
+    let mut running = Running::start_in(folder, &apps);
+    let forged = Notification::unsigned().signed(Form::V1, foreign_key());
+    running.connect().post(&forged.body()).is(403, "fail");
+    let line = running.line("diagnosis");
+    assert_eq!((&line["likely_cause"], &line["proven"]), (&json!("app_key"), &json!(false)));
+    assert_eq!(line["level"], "INFO", "anybody can send that");
+}
+
+#[test]
+fn a_sign_type_that_names_another_hash_is_told_by_its_name() {
+    for form in [Form::V1, Form::V2] {
+        let signed = Notification::unsigned().set("sign_type", "RSA").signed(form, key());
+        let line = diagnosed(&signed.body(), 403);
+        assert_eq!(
+            (&line["likely_cause"], &line["parameters"]),
+            (&json!("parameter_changed"), &json!("sign_type"))
+        );
+    }
 }
 
 #[test]

@@ -13,9 +13,24 @@ const VALUES: [(&str, &[&str]); 6] = [
     ("version", &["1.1", "1.0"]),
     ("encrypt_type", &["AES"]),
     ("service", &["alipay.service.check"]),
-    ("notify_type", &["trade_status_sync"]),
+    ("point_amount", &["0.00"]),
 ];
 
+/// Those of them that are in almost every notification.
+const ALWAYS: [&str; 3] = ["sign_type", "charset", "version"];
+
+/// Parameters that often have the value of another one.
+const COPIES: [(&str, &str); 6] = [
+    ("auth_app_id", "app_id"),
+    ("app_id", "auth_app_id"),
+    ("buyer_pay_amount", "total_amount"),
+    ("invoice_amount", "total_amount"),
+    ("receipt_amount", "total_amount"),
+    ("total_amount", "receipt_amount"),
+];
+
+/// The most kinds that are tried as the one whose name was dropped.
+const MAX_KINDS: usize = 200;
 /// The most names that are tried as dropped empty ones.
 const MAX_NAMES: usize = 200;
 
@@ -55,7 +70,47 @@ fn guessed(parameters: &Parameters, hints: Hints<'_>, visit: Visit<'_>) -> Contr
     for (name, values) in VALUES {
         values.iter().try_for_each(|value| guess(name, value))?;
     }
-    hints.app_ids.iter().take(8).try_for_each(|app_id| guess("app_id", app_id))
+    hints.app_ids.iter().take(8).try_for_each(|app_id| guess("app_id", app_id))?;
+    for (name, other) in COPIES {
+        if let Some(value) = parameters.get(other) {
+            guess(name, &String::from_utf8_lossy(value))?;
+        }
+    }
+    if is_named(parameters) {
+        return ControlFlow::Continue(());
+    }
+    kinds(hints).try_for_each(|(name, value)| guess(name, value))
+}
+
+/// Adds several of those with few values that are not there, in all ways: what a fixed list of fields drops at once.
+pub(super) fn every(parameters: &Parameters, hints: Hints<'_>, visit: Visit<'_>) -> ControlFlow<()> {
+    let kinds: Vec<(&str, &str)> = if is_named(parameters) { Vec::new() } else { kinds(hints).collect() };
+    let dropped = VALUES.iter().filter(|(name, _)| ALWAYS.contains(name) && parameters.get(name).is_none());
+    let mut ways = vec![parameters.clone()];
+    for (name, values) in dropped {
+        let more: Vec<Parameters> = ways
+            .iter()
+            .flat_map(|known| values.iter().map(|value| known.and(name, value.as_bytes())))
+            .collect();
+        ways.extend(more);
+    }
+    for way in ways {
+        visit(Cause::MissingParameter, way.clone())?;
+        kinds
+            .iter()
+            .try_for_each(|(name, value)| visit(Cause::MissingParameter, way.and(name, value.as_bytes())))?;
+    }
+    ControlFlow::Continue(())
+}
+
+/// Whether something names the kind.
+fn is_named(parameters: &Parameters) -> bool {
+    ["msg_method", "notify_type", "service"].iter().any(|name| parameters.get(name).is_some())
+}
+
+/// What names each kind that is known, and its name.
+fn kinds(hints: Hints<'_>) -> impl Iterator<Item = (&'static str, &str)> {
+    hints.catalogue.kinds().take(MAX_KINDS).map(|(naming, name)| (naming.parameter(), name))
 }
 
 /// The parameters that mean something in such a notification.

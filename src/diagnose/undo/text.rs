@@ -1,51 +1,37 @@
-//! Text that was escaped, decoded or trimmed once too often, or not often enough.
+//! Text that was escaped or taken as a list, or not decoded.
 
 use std::ops::ControlFlow;
 
-use form_urlencoded::byte_serialize;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-
-use super::{Depth, Visit, one, places, values};
+use super::{Visit, values};
 use crate::diagnose::cause::Cause;
 use crate::diagnose::json::Node;
 use crate::diagnose::parameters::{Parameters, Plus, decode};
 use crate::diagnose::python;
 
-/// Of a value with this many spaces, each may have been a `+`: 1,024 ways.
-const MAX_SPACES: usize = 10;
-/// How many strings in one value are encoded again, each alone.
-const MAX_STRINGS: usize = 64;
-
-/// What the `encodeURIComponent` of JavaScript leaves as it is.
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
-/// What the `rawurlencode` of PHP leaves as it is.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-pub(super) fn each(parameters: &Parameters, depth: Depth, visit: Visit<'_>) -> ControlFlow<()> {
-    values(parameters, Cause::ListValues, visit, &item)?;
+pub(super) fn each(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
+    lists(parameters, visit)?;
     values(parameters, Cause::HtmlEscaped, visit, &unescape_html)?;
     values(parameters, Cause::HtmlEscaped, visit, &|value| unescape_html(&unescape_html(value)?))?;
     values(parameters, Cause::BackslashEscaped, visit, &strip_slashes)?;
+    values(parameters, Cause::BackslashEscaped, visit, &unescape_json)?;
     not_decoded(parameters, visit)?;
-    values(parameters, Cause::PlusAsSpace, visit, &plus_for_spaces)?;
-    white_space(parameters, visit)?;
-    decoded_twice(parameters, visit)?;
-    encoded_again(parameters, visit)?;
-    if depth == Depth::Deep {
-        each_space(parameters, visit)?;
-        each_end(parameters, visit)?;
-        each_string(parameters, visit)?;
-    }
-    ControlFlow::Continue(())
+    values(parameters, Cause::PlusAsSpace, visit, &plus_for_spaces)
+}
+
+/// Takes the one item of lists. A framework takes all values as lists, or those that came twice; where few of them are a
+/// list of one in JSON, somebody wrote these as JSON.
+fn lists(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
+    let lists = parameters.iter().filter(|(_, value)| item(value).is_some()).count();
+    let are_few = lists <= parameters.len() / 2;
+    let is_written = |value: &[u8]| are_few && is_list_of_one(value);
+    values(parameters, Cause::ListValues, visit, &|value| item(value).filter(|_| !is_written(value)))?;
+    values(parameters, Cause::JsonRewritten, visit, &|value| item(value).filter(|_| is_written(value)))
+}
+
+/// Whether a value is a list of one in JSON.
+fn is_list_of_one(value: &[u8]) -> bool {
+    let node = std::str::from_utf8(value).ok().and_then(Node::parse);
+    matches!(node, Some(Node::List(items)) if items.len() == 1)
 }
 
 /// Decodes once more.
@@ -56,195 +42,8 @@ fn not_decoded(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
     values(parameters, Cause::NotDecoded, visit, &twice)
 }
 
-/// Makes some of the spaces in a value the `+` that they may have been.
-fn each_space(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
-    for place in places(parameters) {
-        let Some((_, value)) = parameters.iter().nth(place) else { continue };
-        let spaces = memchr::memchr_iter(b' ', value).count();
-        if !(2..=MAX_SPACES).contains(&spaces) {
-            continue;
-        }
-        // Each number says by its bits which of the spaces was a `+`; none and all were tried.
-        let ways =
-            u32::try_from(spaces).ok().and_then(|spaces| 1_u32.checked_shl(spaces)).unwrap_or_default();
-        for chosen in 1..ways.saturating_sub(1) {
-            let mut nth = 0_u32;
-            let restored: Vec<u8> = value
-                .iter()
-                .map(|byte| {
-                    if *byte != b' ' {
-                        return *byte;
-                    }
-                    let is_chosen = chosen.checked_shr(nth).is_some_and(|bits| bits & 1 == 1);
-                    nth = nth.saturating_add(1);
-                    if is_chosen { b'+' } else { b' ' }
-                })
-                .collect();
-            visit(Cause::PlusAsSpace, parameters.with(place, restored))?;
-        }
-    }
-    ControlFlow::Continue(())
-}
-
-fn white_space(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
-    values(parameters, Cause::WhiteSpace, visit, &|value| Some(value.trim_ascii().to_vec()))?;
-    values(parameters, Cause::WhiteSpace, visit, &|value| Some(without(value, b"\r")))?;
-    values(parameters, Cause::WhiteSpace, visit, &|value| Some(without(value, b"\r\n")))?;
-    values(parameters, Cause::WhiteSpace, visit, &|value| Some(with_crlf(value)))
-}
-
-/// Adds the white space that may have been trimmed.
-fn each_end(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
-    for place in places(parameters) {
-        for end in [&b" "[..], b"\n", b"\r\n"] {
-            one(parameters, place, Cause::WhiteSpace, visit, &|value| Some([value, end].concat()))?;
-            one(parameters, place, Cause::WhiteSpace, visit, &|value| Some([end, value].concat()))?;
-        }
-    }
-    ControlFlow::Continue(())
-}
-
-/// Encodes again: each value, and the queries of addresses in it.
-fn decoded_twice(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
-    for place in places(parameters) {
-        for encode in ENCODERS {
-            one(parameters, place, Cause::DecodedTwice, visit, &|value| Some(encode(value)))?;
-        }
-        let Some((_, value)) = parameters.iter().nth(place) else { continue };
-        for encode in ENCODERS {
-            // What stands in the query of an address.
-            let encoded = encode_queries(value, encode);
-            if encoded != value {
-                visit(Cause::DecodedTwice, parameters.with(place, encoded))?;
-            }
-        }
-    }
-    ControlFlow::Continue(())
-}
-
-/// Decodes what is percent-encoded in a value, and encodes it in each style.
-fn encoded_again(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
-    for place in places(parameters) {
-        let Some((_, value)) = parameters.iter().nth(place) else { continue };
-        let decoded = decode(value, Plus::IsSpace);
-        if memchr::memchr(b'%', value).is_none() || decoded == value {
-            continue;
-        }
-        for encode in ENCODERS {
-            for again in [encode(&decoded), encode_queries(&decoded, encode), recode_queries(value, encode)] {
-                if again != value {
-                    visit(Cause::EncodingRewritten, parameters.with(place, again))?;
-                }
-            }
-        }
-    }
-    ControlFlow::Continue(())
-}
-
-/// Encodes each string in a value that is JSON.
-fn each_string(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
-    for place in places(parameters) {
-        let Some((_, value)) = parameters.iter().nth(place) else { continue };
-        for (before, string, after) in strings(value) {
-            for encode in ENCODERS {
-                let encoded = encode(string);
-                if encoded != string {
-                    visit(Cause::DecodedTwice, parameters.with(place, [before, &encoded, after].concat()))?;
-                }
-            }
-        }
-    }
-    ControlFlow::Continue(())
-}
-
-/// Writes a text percent-encoded.
-type Encoder = fn(&[u8]) -> Vec<u8>;
-
-/// The ways in which senders percent-encode.
-const ENCODERS: [Encoder; 5] = [
-    |value| byte_serialize(value).collect::<String>().into_bytes(),
-    |value| percent_encode(value, COMPONENT).to_string().into_bytes(),
-    |value| percent_encode(value, UNRESERVED).to_string().into_bytes(),
-    |value| lower(&percent_encode(value, COMPONENT).to_string()),
-    |value| lower(&byte_serialize(value).collect::<String>()),
-];
-
-/// With everything encoded that stands after a `=` and before a `&`, a quote or the end.
-fn encode_queries(value: &[u8], encode: Encoder) -> Vec<u8> {
-    map_queries(value, encode)
-}
-
-/// With the same decoded first.
-fn recode_queries(value: &[u8], encode: Encoder) -> Vec<u8> {
-    map_queries(value, |inner| encode(&decode(inner, Plus::IsSpace)))
-}
-
-fn map_queries(value: &[u8], change: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((before, after)) =
-        memchr::memchr(b'=', rest).and_then(|at| rest.split_at_checked(at.checked_add(1)?))
-    {
-        out.extend_from_slice(before);
-        let end = after.iter().position(|byte| matches!(byte, b'&' | b'"' | b'\\')).unwrap_or(after.len());
-        let (inner, after) = after.split_at_checked(end).unwrap_or((after, &[]));
-        out.extend(change(inner));
-        rest = after;
-    }
-    out.extend_from_slice(rest);
-    out
-}
-
-/// The same with the digits of its escapes in lower case.
-fn lower(encoded: &str) -> Vec<u8> {
-    let mut digits = 0_u8;
-    let lowered = encoded.bytes().map(|byte| {
-        if byte == b'%' {
-            digits = 2;
-            return byte;
-        }
-        let is_digit = digits > 0;
-        digits = digits.saturating_sub(1);
-        if is_digit { byte.to_ascii_lowercase() } else { byte }
-    });
-    lowered.collect()
-}
-
-/// The strings of a JSON text that are not plain words, each with what stands before and after it.
-fn strings(value: &[u8]) -> impl Iterator<Item = (&[u8], &[u8], &[u8])> {
-    let quotes = value.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at);
-    let is_json = value.first() == Some(&b'{');
-    let quotes: Vec<usize> = quotes.take(if is_json { MAX_STRINGS.saturating_mul(2) } else { 0 }).collect();
-    let strings = quotes.chunks_exact(2).filter_map(move |ends| match ends {
-        [start, end] => {
-            let start = start.checked_add(1)?;
-            Some((value.get(..start)?, value.get(start..*end)?, value.get(*end..)?))
-        }
-        _ => None,
-    });
-    let found: Vec<_> =
-        strings.filter(|(_, string, _)| !string.iter().all(u8::is_ascii_alphanumeric)).collect();
-    found.into_iter()
-}
-
 pub(in crate::diagnose) fn plus_for_spaces(value: &[u8]) -> Option<Vec<u8>> {
     value.contains(&b' ').then(|| value.iter().map(|byte| if *byte == b' ' { b'+' } else { *byte }).collect())
-}
-
-pub(in crate::diagnose) fn without(value: &[u8], unwanted: &[u8]) -> Vec<u8> {
-    value.iter().filter(|byte| !unwanted.contains(byte)).copied().collect()
-}
-
-/// With CR and LF at the end of each line.
-fn with_crlf(value: &[u8]) -> Vec<u8> {
-    let mut converted = Vec::with_capacity(value.len());
-    for byte in without(value, b"\r") {
-        if byte == b'\n' {
-            converted.push(b'\r');
-        }
-        converted.push(byte);
-    }
-    converted
 }
 
 /// The characters for which HTML has entities, each with those that frameworks write.
@@ -301,6 +100,12 @@ fn strip_slashes(value: &[u8]) -> Option<Vec<u8>> {
     (out != value).then_some(out)
 }
 
+/// What stands between the quotes of a string of JSON, with its escapes read.
+pub(in crate::diagnose) fn unescape_json(value: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.contains('\\'))?;
+    Some(Node::parse(&format!("\"{text}\""))?.text()?.as_bytes().to_vec())
+}
+
 /// What is in a list of one as Python, Java or JSON writes it, or stands twice with a comma between.
 pub(in crate::diagnose) fn item(value: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(value).ok()?;
@@ -308,6 +113,10 @@ pub(in crate::diagnose) fn item(value: &[u8]) -> Option<Vec<u8>> {
         if let Some(Node::List(items)) = Node::parse(text) {
             return match items.as_slice() {
                 [Node::Text(item)] => Some(item.clone().into_bytes()),
+                // What came in the query and in the body, or twice.
+                [Node::Text(item), others @ ..] if others.iter().all(|other| other.text() == Some(item)) => {
+                    Some(item.clone().into_bytes())
+                }
                 // Java and Go write no quotes around what is JSON itself.
                 [_] => Some(inner.as_bytes().to_vec()),
                 _ => None,
@@ -338,7 +147,9 @@ mod tests {
 
     #[test]
     fn lists_of_one_are_unwrapped_in_the_spelling_of_python_java_and_json() {
-        for list in [r"['a\'b']", r#"["a'b"]"#, r"[u'a\'b']", r"[b'a\x27b']", "[a'b]", "a'b,a'b"] {
+        for list in
+            [r"['a\'b']", r#"["a'b"]"#, r"[u'a\'b']", r"[b'a\x27b']", "[a'b]", "a'b,a'b", r#"["a'b", "a'b"]"#]
+        {
             assert_eq!(item(list.as_bytes()).as_deref(), Some(&b"a'b"[..]), "{list}");
         }
         assert_eq!(item(br#"[{"a":[1]}]"#).as_deref(), Some(&br#"{"a":[1]}"#[..]));
@@ -348,7 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_lowered_and_nothing_else() {
-        assert_eq!(lower("AB%2FAB%E4"), b"AB%2fAB%e4");
+    fn what_stands_in_a_string_of_json_is_read_as_that() {
+        let read = |text: &str| unescape_json(text.as_bytes());
+        assert_eq!(read(r#"{\"a\":\"\u4eba\n\/\"}"#).unwrap(), "{\"a\":\"人\n/\"}".as_bytes());
+        for other in ["a", r#"{"a":"\n"}"#, r"a\d", "\\"] {
+            assert_eq!(read(other), None, "{other}");
+        }
     }
 }

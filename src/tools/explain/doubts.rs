@@ -1,4 +1,4 @@
-//! Where no key opens the signature: what the key may be in truth, and how to find out.
+//! Where no key opens the signature: what the key or the signature may be in truth, and how to find out.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub(super) struct Doubt {
 const SHOWN: usize = 12;
 
 impl Report<'_> {
-    /// What the keys may be that do not open the signature, as long as that is not known.
+    /// What the keys may be that do not open the signature, or the signature itself, as long as that is not known.
     pub(super) fn doubts(&self, diagnosis: &Diagnosis) -> Vec<Doubt> {
         let is_open = !diagnosis.is_proven || diagnosis.cause() == Cause::NoKeyOpens;
         if diagnosis.opened.is_some() || !is_open {
@@ -65,8 +65,16 @@ impl Report<'_> {
             });
         }
         doubts.push(Doubt {
+            what: "`sign` was changed where its length stays: a character, its case, or one taken for another".to_owned(),
+            find_out: "compare `sign` with that of the raw body, character by character; or explain another notification with the same \
+                       key: if that verifies, the key is right"
+                .to_owned(),
+        });
+        doubts.push(Doubt {
             what: "the notification is not from Alipay".to_owned(),
-            find_out: "if another one verifies with the same key, then this one is forged".to_owned(),
+            find_out:
+                "if another one verifies with the same key, and `sign` is as it came, then this one is forged"
+                    .to_owned(),
         });
         doubts
     }

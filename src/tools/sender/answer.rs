@@ -47,9 +47,14 @@ impl Heard {
         Ok(Self { status, body })
     }
 
-    /// Whether Alipay takes it for an acceptance: the body is exactly `success`, whatever the case and the status.
+    /// Whether Alipay takes it for an acceptance: the body is exactly `success`, whatever the case, and it is no redirect.
     pub(in crate::tools) fn is_success(&self) -> bool {
-        self.body.eq_ignore_ascii_case(b"success")
+        self.body.eq_ignore_ascii_case(b"success") && !self.is_redirect()
+    }
+
+    /// Whether it sends elsewhere, where Alipay does not go, whatever the body says.
+    pub(in crate::tools) fn is_redirect(&self) -> bool {
+        (300..400).contains(&self.status)
     }
 
     /// The body as text.
@@ -166,6 +171,13 @@ mod tests {
         {
             assert!(!heard(body).is_success(), "{body:?}");
         }
+    }
+
+    #[test]
+    fn a_redirect_ends_no_deliveries_whatever_it_says() {
+        let answered = |status| Heard { status, ..heard("success") }.is_success();
+        assert!([200, 204, 299, 400, 500].into_iter().all(answered));
+        assert!(![300, 301, 302, 303, 307, 308, 399].into_iter().any(answered));
     }
 
     #[test]

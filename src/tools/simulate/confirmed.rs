@@ -7,11 +7,11 @@ use base64::prelude::BASE64_STANDARD;
 use crate::tools::sender::Heard;
 use crate::verify::key::{Hash, PublicKey};
 
-/// Whether the answer confirms the address: a `true`, and the public key that its signature was made with.
+/// Whether the answer confirms the address: no redirect, but a `true`, and the public key that its signature was made with.
 ///
 /// Alipay also compares that key with the one that the app uploaded, which is not known here.
 pub(super) fn is_confirmed(heard: &Heard) -> bool {
-    is_signed(&heard.text()).unwrap_or_default()
+    !heard.is_redirect() && is_signed(&heard.text()).unwrap_or_default()
 }
 
 fn is_signed(text: &str) -> Option<bool> {

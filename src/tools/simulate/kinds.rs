@@ -11,6 +11,7 @@ use crate::tools::sender::Notification;
 use crate::translate::catalogue::{Catalogue, ContentPlace, Message, Naming};
 use crate::translate::cipher::ContentKey;
 use crate::verify::SignedForm;
+use crate::verify::envelope::is_msg_method;
 
 /// The `service` of the check that Alipay makes of an address.
 pub(super) const GATEWAY_CHECK: &str = "alipay.service.check";
@@ -85,6 +86,12 @@ impl Kind {
                 let message = [Naming::MsgMethod, Naming::NotifyType]
                     .iter()
                     .find_map(|naming| catalogue.find(*naming, name));
+                if message.is_none() && !is_msg_method(name.as_bytes()) {
+                    return Err(format!(
+                        "--msg-method {name:?} can be the name of no kind, which has 1 to 100 letters, digits, _ and .: \
+                         `alipay-sidecar schema --list` shows all that are known"
+                    ));
+                }
                 vec![message.map_or_else(|| Self::unknown(name), |(_, message)| Self::of(message))]
             };
             if named.is_empty() {
