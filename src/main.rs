@@ -14,7 +14,7 @@ use alipay_sidecar::replay::Ask;
 use alipay_sidecar::server::Server;
 use alipay_sidecar::telemetry::log;
 use alipay_sidecar::tools;
-use alipay_sidecar::tools::explain::Question;
+use alipay_sidecar::tools::explain::{Problem, Question};
 use alipay_sidecar::tools::pending::PendingError;
 use alipay_sidecar::tools::simulate::SimulateError;
 use alipay_sidecar::translate::catalogue::Catalogue;
@@ -167,7 +167,8 @@ enum SchemaFormat {
 const UNUSABLE: u8 = 2;
 /// The exit code of `explain` for what is not genuine.
 const NOT_VERIFIED: u8 = 1;
-/// The exit code of `simulate` where nobody reads its output any more: that of a command which SIGPIPE ends, in a shell.
+/// The exit code where nobody reads the output any more before the outcome is known: that of a command which SIGPIPE
+/// ends, in a shell.
 const READER_GONE: u8 = 141;
 /// The exit code of `pending replay` where not all of it was accepted, and of `pending list` where something was unreadable.
 const NOT_ACCEPTED: u8 = 1;
@@ -267,7 +268,7 @@ fn check(path: &Path, app_public_key: Option<&Path>) -> ExitCode {
     match tools::check::check(path, environment, app_public_key, Machine::now(), &mut io::stdout()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(UNUSABLE),
-        Err(problem) => complain(&problem, 1),
+        Err(problem) => unwritten(&problem),
     }
 }
 
@@ -276,7 +277,8 @@ fn explain(question: &Question<'_>) -> ExitCode {
     match tools::explain::explain(question, environment, Machine::now(), &mut io::stdin().lock(), out) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NOT_VERIFIED),
-        Err(problem) => complain(&problem, UNUSABLE),
+        Err(problem @ Problem::Unusable(_)) => complain(&problem, UNUSABLE),
+        Err(problem @ Problem::Output(_)) => complain(&problem, 1),
     }
 }
 
@@ -296,8 +298,7 @@ fn pending(config: Option<PathBuf>, ask: Ask, json: bool) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NOT_ACCEPTED),
         Err(PendingError::Unusable(what)) => complain(&what, UNUSABLE),
-        // Also where the reader has read enough: that all was accepted is not known.
-        Err(PendingError::Io(problem)) => complain(&problem, NOT_ACCEPTED),
+        Err(PendingError::Io(problem)) => unwritten(&problem),
     }
 }
 
@@ -355,11 +356,7 @@ fn simulate(options: &tools::simulate::Options) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(SimulateError::Unusable(what)) => complain(&what, UNUSABLE),
-        // Whoever read what it prints has read enough. It ends as what is ended by that: neither well nor ill.
-        Err(SimulateError::Io(problem)) if problem.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::from(READER_GONE)
-        }
-        Err(SimulateError::Io(problem)) => complain(&problem, 1),
+        Err(SimulateError::Io(problem)) => unwritten(&problem),
     }
 }
 
@@ -401,6 +398,15 @@ fn finish(outcome: io::Result<()>) -> ExitCode {
         // Whoever read what we print has read enough.
         Err(problem) if problem.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(problem) => complain(&problem, 1),
+    }
+}
+
+/// The end of a command that could not write all it has to say, so that the outcome is not known.
+fn unwritten(problem: &io::Error) -> ExitCode {
+    match problem.kind() {
+        // Whoever read what it prints has read enough. It ends as what is ended by that: neither well nor ill.
+        io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
+        _ => complain(problem, 1),
     }
 }
 
