@@ -51,11 +51,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         app_public_key: Option<PathBuf>,
     },
-    /// Say of one captured notification what `run` would do with it, and prove why a signature does not hold.
+    /// Say of each captured notification what `run` would do with it, and prove why a signature does not hold.
     /// Prints all that was captured, which may hold personal data
     Explain {
-        /// A raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print
-        /// it, or an HTTP archive; `-` or nothing is standard input
+        /// A raw body, also in a line of a log, an HTTP request, a command of curl or PowerShell, a map of parameters as
+        /// JSON or as Java, Python, PHP, Go or Node.js print it, or an HTTP archive; also in base64, or as a dump in
+        /// hexadecimal; `-` or nothing is standard input
         file: Option<PathBuf>,
         /// The configuration
         #[arg(long, short, default_value = "sidecar.toml")]
