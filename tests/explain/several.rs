@@ -44,7 +44,8 @@ fn each_notification_of_a_capture_is_explained_in_its_turn() {
 
 #[test]
 fn more_than_are_explained_at_once_are_refused_with_how_to_choose() {
-    let log: String = (0..20).map(|_| format!("{}\n", notification().body())).collect();
+    let bodies: Vec<String> = (0..20).map(|_| notification().body()).collect();
+    let log = bodies.join("\n");
     let (code, out, err) = Desk::new().run(&KEY, log.as_bytes());
     assert_eq!((code, out.as_str()), (Some(2), ""));
     insta::assert_snapshot!(err, @"standard input: it holds 20 notifications, and 16 are explained at once: give those of one notify_id, as grep finds them");

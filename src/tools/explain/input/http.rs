@@ -83,19 +83,18 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
         let payload = tcpdump::payload(rest, packet.as_ref(), announced);
         is_dump |= payload.is_some();
         let payload = payload.map_or(Cow::Borrowed(rest), Cow::Owned);
-        let body = match announced {
-            Some(announced) => payload.get(..announced).ok_or_else(|| {
+        let body = if let Some(announced) = announced {
+            payload.get(..announced).ok_or_else(|| {
                 let captured = payload.len();
                 if is_dump {
                     Unreadable::IncompleteDump { captured, announced }
                 } else {
                     Unreadable::Incomplete { captured, announced }
                 }
-            })?,
-            None => {
-                let end = find(&payload).map_or(payload.len(), |next| next.start);
-                payload.get(..end).unwrap_or_default().trim_ascii_end()
-            }
+            })?
+        } else {
+            let end = find(&payload).map_or(payload.len(), |next| next.start);
+            payload.get(..end).unwrap_or_default().trim_ascii_end()
         };
         (body.to_vec(), body.len())
     };

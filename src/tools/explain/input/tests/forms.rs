@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::*;
+use crate::verify::key::hex;
 
 /// A body whose `sign` is as long as a genuine one.
 fn long() -> String {
@@ -183,8 +184,8 @@ fn requests_are_read_as_proxies_show_them() {
 #[test]
 fn what_is_in_base64_is_read() {
     let encoded = BASE64_STANDARD.encode(long());
-    let lines: Vec<&str> =
-        (0..encoded.len()).step_by(76).map(|at| &encoded[at..encoded.len().min(at + 76)]).collect();
+    let lines = encoded.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap());
+    let lines: Vec<&str> = lines.collect();
     for text in [
         encoded.clone(),
         lines.join("\n"),
@@ -199,16 +200,20 @@ fn what_is_in_base64_is_read() {
 /// What `tcpdump -X`, `xxd` and the like show, with this line for each 16 bytes.
 fn dump(bytes: &[u8], line: impl Fn(usize, &[u8], &str) -> String) -> String {
     let mut out = String::new();
-    for (nth, chunk) in bytes.chunks(16).enumerate() {
+    for (at, chunk) in (0..).step_by(16).zip(bytes.chunks(16)) {
         let shown = chunk.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' });
-        writeln!(out, "{}", line(nth * 16, chunk, &shown.collect::<String>())).unwrap();
+        writeln!(out, "{}", line(at, chunk, &shown.collect::<String>())).unwrap();
     }
     out
 }
 
 fn pairs_of(chunk: &[u8]) -> String {
-    let digits: String = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.as_bytes().chunks(4).map(|group| std::str::from_utf8(group).unwrap()).collect::<Vec<_>>().join(" ")
+    hex(chunk)
+        .as_bytes()
+        .chunks(4)
+        .map(|group| std::str::from_utf8(group).unwrap())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn halves_of(chunk: &[u8]) -> String {
@@ -233,7 +238,7 @@ fn what_is_dumped_in_hexadecimal_is_read() {
         dump(request.as_bytes(), hexdump),
         dump(request.as_bytes(), wireshark),
         format!("{}{}", dump(request.as_bytes(), wireshark), dump(answer, server)),
-        request.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        hex(request.as_bytes()),
     ] {
         holds(text.as_bytes(), &long(), "an HTTP request");
     }
