@@ -404,11 +404,11 @@ fn finish(outcome: io::Result<()>) -> ExitCode {
 
 /// The end of a command that could not write all it has to say, so that the outcome is not known.
 fn unwritten(problem: &io::Error) -> ExitCode {
-    match problem.kind() {
-        // Whoever read what it prints has read enough. It ends as what is ended by that: neither well nor ill.
-        io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
-        _ => complain(problem, 1),
+    // Whoever read what it prints has read enough. It ends as what is ended by that: neither well nor ill.
+    if problem.kind() == io::ErrorKind::BrokenPipe {
+        return ExitCode::from(READER_GONE);
     }
+    complain(problem, 1)
 }
 
 fn complain(problem: &dyn std::fmt::Display, code: u8) -> ExitCode {
