@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::alipay::{Form, Notification, key, other_key};
-use crate::{Desk, map, notification};
+use crate::{Desk, each, map, notification};
 
 const KEY: [&str; 2] = ["--key", "alipay.pem"];
 
@@ -55,7 +55,10 @@ fn more_than_are_explained_at_once_are_refused_with_how_to_choose() {
 fn a_map_of_java_is_read_in_that_way_in_which_the_signature_holds() {
     for subject in ["a, x=b", "a, x=b, y=c", "a, version=9", "a} b", "a, sign=b", "a={b, c=d}"] {
         let genuine = Notification::unsigned().set("subject", subject).signed(Form::V1, key());
-        for log in [java(&genuine), format!("INFO {} resp={{x=1}}", java(&genuine))] {
+        let lists = java(&each(&genuine, |value| format!("[{value}]")));
+        let sign = std::str::from_utf8(genuine.value("sign")).unwrap();
+        let lists = lists.replace(sign, &format!("[{sign}]"));
+        for log in [java(&genuine), format!("INFO {} resp={{x=1}}", java(&genuine)), lists] {
             let report = Desk::new().explain(log);
             report.verifies();
             let parameters = report.0["received"]["parameters"].as_array().unwrap();

@@ -9,6 +9,7 @@ mod http;
 mod java;
 mod line;
 mod maps;
+mod pairs;
 mod php;
 mod powershell;
 mod tcpdump;
@@ -308,6 +309,10 @@ fn of_bodies_and_maps(text: &Text<'_>, depth: usize, is_cut: bool, found: &mut F
             let mut others = text.as_str().lines().filter(|line| !line.contains("sign="));
             line.is_posted && !others.all(|other| line::is_posted(other.trim()))
         });
+    if let Some(capture) = pairs::read(text.as_str()) {
+        found.add(capture.written_as(text));
+        return;
+    }
     if let Some(body) = form(text.raw()).filter(|_| !is_in_line) {
         let capture = Capture::body("a raw body", None, body);
         // What stands in the lines after it may be something else.

@@ -12,11 +12,13 @@ use crate::verify::kind::is_of_an_envelope;
 /// How many braces are looked at as the end of a map.
 const MAX_ENDS: usize = 64;
 /// How many bytes are read up to all of them.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 1024 * 1024;
 /// At how many of them all ways to read the map are looked at.
 const MAX_READ: usize = 4;
 /// How many pieces may be names or not, each with each: twice as many ways for each of them.
 const MAX_DOUBTFUL: usize = 6;
+/// More names than any notification has: a map with as many is read in one way.
+const MAX_NAMES: usize = 128;
 /// How many names that mean something may be part of a value.
 const MAX_CERTAIN: usize = 64;
 /// How many ways to read a map there may be, and how many bytes they may have in all.
@@ -62,6 +64,7 @@ pub(super) fn map(text: &str) -> Option<(Capture, &str)> {
     let (end, first) = ends.first().cloned()?;
     let doubtful = Pieces::of(inner.get(..end)?).doubtful();
     let ends = ends.iter().take(MAX_READ).filter_map(|(end, _)| inner.get(..*end));
+    let ends = ends.filter(|inner| Pieces::of(inner).names().nth(MAX_NAMES).is_none());
     let mut others: Vec<Parameters> = Vec::new();
     let mut bytes = 0_usize;
     for other in ends.flat_map(ways) {
@@ -73,10 +76,10 @@ pub(super) fn map(text: &str) -> Option<(Capture, &str)> {
             others.push(other);
         }
     }
-    let capture = match items(&first) {
-        Some(items_of_first) => Capture::parsed("a map of lists of Java", items_of_first)
-            .noting(LISTS)
-            .or(others.iter().filter_map(items).collect()),
+    // In some ways only each value is a list, so that those are the right ones.
+    let mut lists = std::iter::once(&first).chain(&others).filter_map(items);
+    let capture = match lists.next() {
+        Some(items) => Capture::parsed("a map of lists of Java", items).noting(LISTS).or(lists.collect()),
         None => Capture::parsed("a map of Java", first).or(others),
     };
     let capture = if doubtful.is_empty() { capture } else { capture.doubted() };
@@ -88,8 +91,8 @@ fn another(text: &str) -> Option<usize> {
     text.match_indices('{').map(|(at, _)| at).find(|at| text.get(at.saturating_add(1)..).is_some_and(begins))
 }
 
-/// All ways to read what is within the braces, those first in which most is a name: of what may be one or part of the
-/// value before it each with each, and all else once.
+/// All ways to read what is within the braces, those first in which most is a name: what may be one or part of the value
+/// before it is taken so or so, each with each, and of all else no more than one.
 fn ways(inner: &str) -> impl Iterator<Item = Parameters> {
     let pieces = Pieces::of(inner);
     let doubtful = pieces.doubtful();
@@ -103,8 +106,20 @@ fn ways(inner: &str) -> impl Iterator<Item = Parameters> {
         sets.push(doubtful.clone());
         sets.push(pieces.repeats());
     }
-    let certain = pieces.names().skip(1).map(|(place, _)| place).filter(|place| !doubtful.contains(place));
-    sets.extend(certain.take(MAX_CERTAIN).map(|place| vec![place]));
+    let certain = pieces
+        .names()
+        .skip(1)
+        .take(MAX_CERTAIN)
+        .map(|(place, _)| place)
+        .filter(|place| !doubtful.contains(place));
+    let of_doubtful = sets.clone();
+    for place in certain {
+        sets.extend(of_doubtful.iter().map(|set| {
+            let mut set = [set.as_slice(), &[place]].concat();
+            set.sort_unstable();
+            set
+        }));
+    }
     sets.into_iter().filter_map(move |set| pieces.read(&set))
 }
 
@@ -130,16 +145,19 @@ impl<'t> Pieces<'t> {
         self.names().filter(|(_, name)| !names.insert(*name)).map(|(place, _)| place).collect()
     }
 
-    /// Those of them in which what looks like a name may be part of the value before it: it means nothing, or is
-    /// there twice.
+    /// Those of them in which what looks like a name may be part of the value before it: it means nothing in this
+    /// kind of notification, or is there twice.
     fn doubtful(&self) -> Vec<usize> {
-        let is_known = |name: &str| KNOWN.names(false, None).any(|known| known == name);
+        let value = |name: &str| self.0.iter().find_map(|piece| piece.strip_prefix(name)?.strip_prefix('='));
+        let (is_message, kind) = (value("msg_method").is_some(), value("notify_type").map(str::as_bytes));
+        let known: HashSet<&str> = KNOWN.names(is_message, kind).collect();
         let mut counts: HashMap<&str, usize> = HashMap::new();
         for (_, name) in self.names() {
             let count = counts.entry(name).or_default();
             *count = count.saturating_add(1);
         }
-        let is_doubtful = |name: &str| !is_known(name) || counts.get(name).is_some_and(|count| *count > 1);
+        let is_doubtful =
+            |name: &str| !known.contains(name) || counts.get(name).is_some_and(|count| *count > 1);
         self.names().skip(1).filter(|(_, name)| is_doubtful(name)).map(|(place, _)| place).collect()
     }
 

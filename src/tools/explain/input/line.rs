@@ -17,6 +17,8 @@ pub(super) struct Body {
     pub(super) is_posted: bool,
 }
 
+/// How many places of a line are looked at as the `sign` of a body.
+const MAX_SIGNS: usize = 16;
 /// What may stand after a body.
 const ENDS: &str = "\"'`])}><,;|\\#，。；、）】」”";
 
@@ -46,7 +48,7 @@ fn is_of_body(character: char) -> bool {
 /// The body in `line`, and where it begins there.
 fn body(line: &str) -> Option<(usize, Vec<u8>)> {
     let signs = line.match_indices("sign=").map(|(at, _)| at);
-    let mut signs = signs.filter(|at| !before(line, *at).ends_with(is_of_name));
+    let mut signs = signs.filter(|at| !before(line, *at).ends_with(is_of_name)).take(MAX_SIGNS);
     // As it was posted, so that none of its characters is one that stands around it.
     if let Some(found) = signs.clone().find_map(|at| posted(line, at)) {
         return Some(found);
@@ -78,6 +80,9 @@ fn posted(line: &str, at: usize) -> Option<(usize, Vec<u8>)> {
         Some(before) => before.checked_add(line.get(before..)?.chars().next()?.len_utf8())?,
         None => 0,
     };
+    // What comes before it may be a break, written as `\n`.
+    let is_escape = before(line, start).ends_with('\\') && line.get(start..)?.starts_with(['n', 'r', 't']);
+    let start = start.checked_add(usize::from(is_escape))?;
     let rest = line.get(start..)?;
     let end = rest.find(|character| !is_of_body(character)).unwrap_or(rest.len());
     let (run, after) = rest.split_at_checked(end)?;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Capture, MAX_DEPTH, TELLING, dict, event, find, go, har, java, php};
+use super::{Capture, MAX_DEPTH, TELLING, dict, event, find, go, har, java, pairs, php};
 use crate::diagnose::json::{Node, Style};
 
 /// How many places are looked at as the beginning of a map.
@@ -30,7 +30,8 @@ pub(super) fn all(text: &str, depth: usize) -> impl Iterator<Item = Found> {
             let start = at.checked_add(rest.find(['{', '[', 'A', 'a'])?)?;
             let rest = text.get(start..)?;
             at = start.checked_add(1)?;
-            if rest.starts_with('{') {
+            let inner = rest.get(1..).unwrap_or_default().trim_start();
+            if rest.starts_with('{') || (rest.starts_with('[') && inner.starts_with('{')) {
                 places = places.checked_add(1).filter(|places| *places <= MAX_MAPS)?;
                 if let Some((node, after)) = Node::begin(rest) {
                     at = text.len().saturating_sub(after.len());
@@ -38,11 +39,17 @@ pub(super) fn all(text: &str, depth: usize) -> impl Iterator<Item = Found> {
                     nodes(&node, depth, &mut captures);
                     return Some(Found { captures, place: start..at });
                 }
-                if rest.get(1..)?.trim_start().starts_with('"') {
+                if inner.starts_with(['"', '{']) {
                     left = left.checked_sub(rest.len())?;
                 }
             }
             let before = text.get(..start).unwrap_or_default();
+            let is_place =
+                ["Array", "array"].iter().any(|name| rest.starts_with(name)) || before.ends_with("map");
+            places = places.saturating_add(usize::from(is_place));
+            if places > MAX_MAPS {
+                return None;
+            }
             let rest = up_to(rest, MAX_MAP);
             let Some((capture, after)) = one(before, rest) else { continue };
             let end = start.saturating_add(rest.len().saturating_sub(after.len()));
@@ -59,7 +66,9 @@ fn one<'t>(before: &str, text: &'t str) -> Option<(Capture, &'t str)> {
     match text.as_bytes().first() {
         Some(b'{') => dict::map(before, text).or_else(|| php::serialized(text)).or_else(|| java::map(text)),
         Some(b'[') if before.ends_with("map") => go::map(text),
-        Some(b'[') => dict::tuples(text).or_else(|| dict::map(before, text)),
+        Some(b'[') => {
+            dict::tuples(text).or_else(|| dict::map(before, text)).or_else(|| pairs::in_brackets(text))
+        }
         _ => php::array(text),
     }
 }
@@ -82,7 +91,10 @@ fn nodes(node: &Node, depth: usize, found: &mut Vec<Capture>) {
     let inner = depth.saturating_add(1);
     match node {
         Node::Token(_) => {}
-        Node::List(items) => items.iter().for_each(|item| nodes(item, inner, found)),
+        Node::List(items) => match list(items).filter(Capture::is_signed) {
+            Some(capture) => found.push(capture),
+            None => items.iter().for_each(|item| nodes(item, inner, found)),
+        },
         Node::Text(text) => {
             if TELLING.iter().any(|name| text.contains(name)) {
                 found.extend(find(text.as_bytes(), inner).unwrap_or_default());
@@ -115,6 +127,15 @@ fn nodes(node: &Node, depth: usize, found: &mut Vec<Capture>) {
             found.push(capture);
         }
     }
+}
+
+/// The parameters in a list of objects with a name and a value each, as Postman has them.
+fn list(items: &[Node]) -> Option<Capture> {
+    let text = |item: &Node, name| Some(item.get(name)?.text()?.to_owned());
+    let pair = |item| Some((text(item, "key").or_else(|| text(item, "name"))?, text(item, "value")?));
+    let pairs: Vec<(String, String)> = items.iter().map(pair).collect::<Option<_>>()?;
+    let parameters = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    Some(Capture::parsed("a list of parameters in JSON", parameters))
 }
 
 fn object(members: &[(String, Node)]) -> Capture {

@@ -8,7 +8,7 @@ pub(super) const NOTE: &str = "tcpdump -A shows a dot for each CR and for each b
     (Follow HTTP Stream, as raw)";
 
 /// The longest body that is put together where it does not say how long it is.
-const MAX_BODY: usize = 1024 * 1024;
+const MAX_BODY: usize = 256 * 1024;
 
 /// More than the heads of one packet.
 const MAX_HEAD: usize = 1024;

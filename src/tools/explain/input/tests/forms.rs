@@ -35,6 +35,7 @@ fn a_body_is_read_in_a_line_of_a_log() {
         format!("b'{BODY}'"),
         format!("notify b\"{BODY}\" end"),
         format!("<{BODY}>"),
+        format!("\"POST /n HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n{BODY}\""),
         format!("wget --post-data='{BODY}' http://a/n"),
         format!("request body 请求：{BODY}，结束"),
         format!("x\n{BODY}\ny"),
@@ -263,5 +264,35 @@ fn packets_of_tcpdump_in_hexadecimal_are_put_together() {
         let text =
             format!("{line}{}{line}{}", dump(&packet(link, one), row), dump(&packet(link, other), row));
         holds(text.as_bytes(), &long(), "an HTTP request");
+    }
+}
+
+#[test]
+fn a_parameter_in_each_line_is_read() {
+    let content = "{\"a\":\"& '\"}";
+    let pairs = [("charset", "UTF-8"), ("biz_content", content), ("sign", "AB+/="), ("app_id", "1")];
+    let form = "a list of parameters, one in each line";
+    for separator in [": ", "=", "\t", " = ", " => "] {
+        let lines = pairs.map(|(name, value)| format!("{name}{separator}{value}"));
+        holds(lines.join("\n").as_bytes(), BODY, form);
+        holds(format!("\n{}\r\n\n", lines.join("\r\n")).as_bytes(), BODY, form);
+    }
+    let dump = pairs.map(|(name, value)| format!("  \"{name}\" => \"{value}\"")).join("\n");
+    holds(format!("array:4 [\n{dump}\n]\n").as_bytes(), BODY, form);
+    let yaml = pairs.map(|(name, value)| format!("{name}: {}", serde_json::json!(value))).join("\n");
+    holds(yaml.as_bytes(), BODY, form);
+}
+
+#[test]
+fn a_list_of_names_and_values_in_json_is_read() {
+    let pairs =
+        [("charset", "UTF-8"), ("biz_content", "{\"a\":\"& '\"}"), ("sign", "AB+/="), ("app_id", "1")];
+    for name in ["key", "name"] {
+        let items =
+            pairs.map(|(key, value)| serde_json::json!({ name: key, "value": value, "enabled": true }));
+        let list = serde_json::json!(items).to_string();
+        holds(list.as_bytes(), BODY, "a list of parameters in JSON");
+        let within = serde_json::json!({ "body": { "mode": "urlencoded", "urlencoded": items } }).to_string();
+        holds(within.as_bytes(), BODY, "a list of parameters in JSON");
     }
 }
