@@ -26,8 +26,11 @@ fn each_notification_of_a_capture_is_explained_in_its_turn() {
     let id =
         |notification: &Notification| String::from_utf8(notification.value("notify_id").to_vec()).unwrap();
     let heads: Vec<&str> = out.lines().filter(|line| line.starts_with("===")).collect();
-    let expected = [(1, &genuine), (2, &forged)]
-        .map(|(nth, one)| format!("=== Notification {nth} of 2: {} ===", id(one)));
+    let (first, second) = (id(&genuine), id(&forged));
+    let expected = [
+        format!("=== Notification 1 of 2: {first}, a body in a line of a log ==="),
+        format!("=== Notification 2 of 2: {second}, a JSON map of parameters ==="),
+    ];
     assert_eq!(heads, expected);
     let verdicts: Vec<&str> = out.lines().filter(|line| line.contains("VERIFIED")).collect();
     assert!(verdicts[0].starts_with("VERIFIED: genuine"), "{out}");

@@ -21,7 +21,7 @@ impl Report<'_> {
             let before = if place > 1 { "\n" } else { "" };
             let parameters = self.capture.parameters();
             let id = parameters.get("notify_id").map_or("without notify_id".to_owned(), whole);
-            writeln!(out, "{before}=== Notification {place} of {all}: {id} ===\n")?;
+            writeln!(out, "{before}=== Notification {place} of {all}: {id}, {} ===\n", self.capture.form)?;
         }
         match (&self.verified, &self.diagnosis) {
             (Some((app_id, form)), _) => {
