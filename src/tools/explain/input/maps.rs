@@ -7,6 +7,8 @@ use crate::diagnose::json::{Node, Style};
 
 /// How many places are looked at as the beginning of a map.
 const MAX_MAPS: usize = 1_000;
+/// How much of a line is looked at beyond them.
+const MAX_LINE: usize = 16 * 1024;
 /// How many bytes are read in vain as JSON that has no end.
 const MAX_HALVES: usize = 1024 * 1024 * 1024;
 /// The longest map that is no JSON, in bytes.
@@ -23,6 +25,7 @@ pub(super) struct Found {
 pub(super) fn all(text: &str, depth: usize) -> impl Iterator<Item = Found> {
     let mut at = 0_usize;
     let mut places = 0_usize;
+    let mut late = 0_usize;
     let mut left = MAX_HALVES;
     std::iter::from_fn(move || {
         loop {
@@ -32,7 +35,15 @@ pub(super) fn all(text: &str, depth: usize) -> impl Iterator<Item = Found> {
             at = start.checked_add(1)?;
             let inner = rest.get(1..).unwrap_or_default().trim_start();
             if rest.starts_with('{') || (rest.starts_with('[') && inner.starts_with('{')) {
-                places = places.checked_add(1).filter(|places| *places <= MAX_MAPS)?;
+                places = places.saturating_add(1);
+                // In a long log, only what may be signed.
+                if places > MAX_MAPS {
+                    let line = up_to(rest, MAX_LINE).lines().next().unwrap_or_default();
+                    if !line.contains("sign") {
+                        continue;
+                    }
+                    late = late.checked_add(1).filter(|late| *late <= MAX_MAPS)?;
+                }
                 if let Some((node, after)) = Node::begin(rest) {
                     at = text.len().saturating_sub(after.len());
                     let mut captures = Vec::new();
@@ -46,8 +57,8 @@ pub(super) fn all(text: &str, depth: usize) -> impl Iterator<Item = Found> {
             let before = text.get(..start).unwrap_or_default();
             let is_place =
                 ["Array", "array"].iter().any(|name| rest.starts_with(name)) || before.ends_with("map");
-            places = places.saturating_add(usize::from(is_place));
-            if places > MAX_MAPS {
+            late = late.saturating_add(usize::from(is_place));
+            if late > MAX_MAPS {
                 return None;
             }
             let rest = up_to(rest, MAX_MAP);

@@ -75,6 +75,15 @@ fn each_notification_is_found_once_in_the_order_of_the_capture() {
 }
 
 #[test]
+fn what_is_signed_is_found_in_a_log_of_many_other_maps() {
+    let others = "INFO {id=17, user={id=1}} took 3ms\n".repeat(2 * 1_000);
+    assert_eq!(
+        apps(&format!("{others}INFO {JAVA}\n{others}INFO {}\n", JSON.replace("\"1\"", "\"2\""))),
+        ["1", "2"]
+    );
+}
+
+#[test]
 fn the_same_in_two_forms_is_one_notification() {
     for text in [
         format!("12:00 body={BODY}\n12:00 params={JSON}\n12:00 map={JAVA}\n"),
