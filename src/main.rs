@@ -14,7 +14,7 @@ use alipay_sidecar::replay::Ask;
 use alipay_sidecar::server::Server;
 use alipay_sidecar::telemetry::log;
 use alipay_sidecar::tools;
-use alipay_sidecar::tools::explain::Question;
+use alipay_sidecar::tools::explain::{Problem, Question};
 use alipay_sidecar::tools::pending::PendingError;
 use alipay_sidecar::tools::simulate::SimulateError;
 use alipay_sidecar::translate::catalogue::Catalogue;
@@ -51,11 +51,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         app_public_key: Option<PathBuf>,
     },
-    /// Say of one captured notification what `run` would do with it, and prove why a signature does not hold.
+    /// Say of each captured notification what `run` would do with it, and prove why a signature does not hold.
     /// Prints all that was captured, which may hold personal data
     Explain {
-        /// A raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print
-        /// it, or an HTTP archive; `-` or nothing is standard input
+        /// A raw body, also in a line of a log, an HTTP request, a command of curl or PowerShell, a map of parameters as
+        /// JSON or as Java, Python, PHP, Go or Node.js print it, or an HTTP archive; also in base64, or as a dump in
+        /// hexadecimal; `-` or nothing is standard input
         file: Option<PathBuf>,
         /// The configuration
         #[arg(long, short, default_value = "sidecar.toml")]
@@ -167,8 +168,8 @@ enum SchemaFormat {
 const UNUSABLE: u8 = 2;
 /// The exit code of `explain` for what is not genuine.
 const NOT_VERIFIED: u8 = 1;
-/// The exit code of `simulate` and `pending replay` where nobody reads their output any more: that of a command which SIGPIPE ends,
-/// in a shell.
+/// The exit code where nobody reads the output any more before the outcome is known: that of a command which SIGPIPE
+/// ends, in a shell.
 const READER_GONE: u8 = 141;
 /// The exit code of `pending replay` where not all of it was accepted, and of `pending list` where something was unreadable.
 const NOT_ACCEPTED: u8 = 1;
@@ -268,7 +269,7 @@ fn check(path: &Path, app_public_key: Option<&Path>) -> ExitCode {
     match tools::check::check(path, environment, app_public_key, Machine::now(), &mut io::stdout()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(UNUSABLE),
-        Err(problem) => complain(&problem, 1),
+        Err(problem) => unwritten(&problem),
     }
 }
 
@@ -277,7 +278,8 @@ fn explain(question: &Question<'_>) -> ExitCode {
     match tools::explain::explain(question, environment, Machine::now(), &mut io::stdin().lock(), out) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NOT_VERIFIED),
-        Err(problem) => complain(&problem, UNUSABLE),
+        Err(problem @ Problem::Unusable(_)) => complain(&problem, UNUSABLE),
+        Err(problem @ Problem::Output(_)) => complain(&problem, 1),
     }
 }
 
@@ -299,11 +301,7 @@ fn pending(config: Option<PathBuf>, ask: Ask, json: bool) -> ExitCode {
         Ok(false) => ExitCode::from(NOT_ACCEPTED),
         Err(PendingError::Unusable(what)) => complain(&what, UNUSABLE),
         Err(PendingError::Io(problem)) if is_list => finish(Err(problem)),
-        // That all was accepted is not known.
-        Err(PendingError::Io(problem)) if problem.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::from(READER_GONE)
-        }
-        Err(PendingError::Io(problem)) => complain(&problem, NOT_ACCEPTED),
+        Err(PendingError::Io(problem)) => unwritten(&problem),
     }
 }
 
@@ -361,11 +359,7 @@ fn simulate(options: &tools::simulate::Options) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(SimulateError::Unusable(what)) => complain(&what, UNUSABLE),
-        // Whoever read what it prints has read enough. It ends as what is ended by that: neither well nor ill.
-        Err(SimulateError::Io(problem)) if problem.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::from(READER_GONE)
-        }
-        Err(SimulateError::Io(problem)) => complain(&problem, 1),
+        Err(SimulateError::Io(problem)) => unwritten(&problem),
     }
 }
 
@@ -419,6 +413,15 @@ fn finish(outcome: io::Result<()>) -> ExitCode {
         Err(problem) if problem.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(problem) => complain(&problem, 1),
     }
+}
+
+/// The end of a command that could not write all it has to say, so that the outcome is not known.
+fn unwritten(problem: &io::Error) -> ExitCode {
+    // Whoever read what it prints has read enough. It ends as what is ended by that: neither well nor ill.
+    if problem.kind() == io::ErrorKind::BrokenPipe {
+        return ExitCode::from(READER_GONE);
+    }
+    complain(problem, 1)
 }
 
 fn complain(problem: &dyn std::fmt::Display, code: u8) -> ExitCode {

@@ -203,3 +203,55 @@ fn the_file_of_the_ledger_is_looked_at_and_stays_as_it_is() {
         assert_eq!(fs::read(&path).unwrap(), damage);
     }
 }
+
+/// Every command that prints, on an output that `out` opens: its exit code and what it complains of.
+fn printed_to(out: impl Fn() -> std::process::Stdio) -> Vec<(String, Option<i32>, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let key = fs::canonicalize(format!("{FIXTURES}/keys")).unwrap().join("test-a.pem");
+    let capture = folder.path().join("capture");
+    fs::write(&capture, "app_id=2021000000000000&charset=UTF-8&sign=AAAA").unwrap();
+    let config = fs::canonicalize(everything()).unwrap();
+    let paths = [&key, &capture, &config].map(|path| path.display().to_string());
+    let [key, capture, config] = paths.each_ref().map(String::as_str);
+    let commands: [&[&str]; 7] = [
+        &["explain", "--key", key, capture],
+        &["explain", "--json", "--key", key, capture],
+        &["check", "--config", config],
+        &["schema", "--list"],
+        &["schema", "trade_status_sync"],
+        &["completions", "bash"],
+        &["keygen", "keys"],
+    ];
+    let run = |arguments: &&[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alipay-sidecar"));
+        let command = command.current_dir(folder.path()).args(*arguments).stdout(out());
+        let output = command.output().unwrap();
+        (arguments[0].to_owned(), output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    commands.iter().map(run).collect()
+}
+
+#[test]
+fn a_command_whose_output_cannot_be_written_ends_with_1_and_says_so() {
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into();
+    for (command, code, complaint) in printed_to(full) {
+        assert_eq!(code, Some(1), "{command}: {complaint}");
+        assert!(complaint.contains("No space left on device"), "{command}: {complaint}");
+    }
+}
+
+#[test]
+fn a_command_whose_reader_has_read_enough_ends_quietly() {
+    // Nobody has the other end any more.
+    let closed = || std::io::pipe().unwrap().1.into();
+    for (command, code, complaint) in printed_to(closed) {
+        assert_eq!(complaint, "", "{command}");
+        // What was checked is not known; what was explained is.
+        let expected = match command.as_str() {
+            "check" => 141,
+            "explain" => 1,
+            _ => 0,
+        };
+        assert_eq!(code, Some(expected), "{command}");
+    }
+}

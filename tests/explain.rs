@@ -16,6 +16,8 @@ mod innocent;
 mod keys;
 #[path = "explain/printed.rs"]
 mod printed;
+#[path = "explain/several.rs"]
+mod several;
 #[path = "explain/together.rs"]
 mod together;
 

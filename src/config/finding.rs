@@ -91,7 +91,7 @@ pub(super) fn in_order(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| finding.place);
 }
 
-/// Text for a terminal: control characters, which a file name or a subject may hold, cannot act there.
+/// Text for a terminal: what a file name or a subject may hold that acts there, or that nobody sees, is escaped.
 pub(crate) struct Printable<'a>(pub(crate) &'a str);
 
 impl Display for Printable<'_> {
@@ -102,10 +102,49 @@ impl Display for Printable<'_> {
 
 fn escape(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
     text.chars().try_for_each(|character| {
-        if character.is_control() {
+        if is_unseen(character) {
             write!(f, "{}", character.escape_default())
         } else {
             f.write_char(character)
         }
     })
+}
+
+/// Whether `character` is a control, breaks lines, or is one of Unicode's format characters: those order what stands
+/// around them, join it, or show nothing at all.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{600}'..='\u{605}'
+                | '\u{61c}'
+                | '\u{6dd}'
+                | '\u{70f}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_or_is_not_seen_is_escaped() {
+        for (text, shown) in [
+            ("a\u{1b}[31m\u{9b}", "a\\u{1b}[31m\\u{9b}"),
+            ("a\u{202e}b\u{2066}c", "a\\u{202e}b\\u{2066}c"),
+            ("a\u{2028}b\u{200b}\u{feff}", "a\\u{2028}b\\u{200b}\\u{feff}"),
+            ("人脸 {\"a\":'b\\n'} é", "人脸 {\"a\":'b\\n'} é"),
+        ] {
+            assert_eq!(Printable(text).to_string(), shown);
+        }
+    }
 }

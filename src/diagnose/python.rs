@@ -1,4 +1,4 @@
-//! Literals of Python, as it prints strings and bytes.
+//! Literals as Python prints strings and bytes, and JavaScript strings.
 
 use super::json::{Node, Style};
 
@@ -6,7 +6,7 @@ use super::json::{Node, Style};
 pub(crate) fn literal(text: &str) -> Option<(Vec<u8>, &str)> {
     let is_bytes = text.starts_with('b');
     let text = text.strip_prefix(['b', 'u']).unwrap_or(text);
-    let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+    let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"' | '`'))?;
     let mut out = Vec::new();
     let mut rest = text.get(1..)?;
     loop {
@@ -38,7 +38,7 @@ fn escape<'t>(text: &'t str, is_bytes: bool, out: &mut Vec<u8>) -> Option<&'t st
         ('n', None) => out.push(b'\n'),
         ('r', None) => out.push(b'\r'),
         ('t', None) => out.push(b'\t'),
-        (other @ ('\\' | '\'' | '"'), None) => push(other, out),
+        (other @ ('\\' | '\'' | '"' | '`'), None) => push(other, out),
         (other, None) => {
             out.push(b'\\');
             push(other, out);
@@ -89,6 +89,7 @@ mod tests {
             (r"'\u4eba\xe4\U0001f600'", "人ä😀".as_bytes()),
             (r"b'\xe4\xba\xba\u4eba'", b"\xe4\xba\xba\\u4eba"),
             (r"u'\d'", b"\\d"),
+            (r#"`a'"\``"#, b"a'\"`"),
         ] {
             assert_eq!(literal(&format!("{text}, x")), Some((holds.to_vec(), ", x")), "{text}");
         }

@@ -24,7 +24,7 @@ use crate::config::{App, Config, KeySource, Printable, read_key_file};
 use crate::confirm::confirm;
 use crate::diagnose::{Budget, Candidate, Case, Diagnosis, diagnose};
 use crate::receive::{Received, receive};
-use crate::rejection::Rejection;
+use crate::rejection::{Reason, Rejection};
 use crate::translate::Translator;
 use crate::verify::envelope::is_app_id;
 use crate::verify::key::{Fingerprint, PublicKey};
@@ -69,10 +69,10 @@ impl fmt::Display for Problem {
 const MAX_CAPTURE: u64 = 64 * 1024 * 1024;
 /// How many bytes are hashed in search of a cause.
 const BYTES: u64 = 512 * 1024 * 1024;
-/// How long a cause is searched for.
+/// How long causes are searched for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Explains a capture on `out`, and says whether it is genuine.
+/// Explains a capture on `out`, each notification in it in its turn, and says whether all of them are genuine.
 pub fn explain(
     question: &Question<'_>,
     env: impl Fn(&str) -> Option<String>,
@@ -81,11 +81,11 @@ pub fn explain(
     out: &mut impl Write,
 ) -> Result<bool, Problem> {
     let bytes = read(question.file, input)?;
-    let capture = Capture::read(&bytes).map_err(|unreadable| {
+    let captures = Capture::all(&bytes).map_err(|unreadable| {
         let name = question.file.map_or("standard input".to_owned(), |file| file.display().to_string());
         Problem::Unusable(format!("{}: {unreadable}", Printable(&name)))
     })?;
-    let mut bench = Bench::set(question, env, &capture)?;
+    let mut bench = Bench::set(question, env)?;
     if let Some(path) = question.app_public_key {
         let (what, remedy) = match read_own_key(path) {
             Ok(key) => {
@@ -98,14 +98,23 @@ pub fn explain(
             return Err(Problem::Unusable(format!("--app-public-key  {}\n    {remedy}", Printable(&what))));
         }
     }
-    let report = Report::make(&capture, &bench, now)?;
-    let written = if question.json { report.write_json(out) } else { report.write_text(out) };
-    match written.and_then(|()| out.flush()) {
-        // Whoever read the report has read enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(Problem::Output(error)),
-        Ok(()) | Err(_) => {}
+    let start = Instant::now();
+    let deadline = start.checked_add(PATIENCE).unwrap_or(start);
+    let of_how_many = captures.len();
+    let mut is_all_genuine = true;
+    for (place, capture) in captures.into_iter().enumerate() {
+        bench.claim(&capture);
+        let report = Report::make(capture, &bench, now, deadline)?;
+        is_all_genuine &= report.verified.is_some();
+        let place = (of_how_many > 1).then(|| (place.saturating_add(1), of_how_many));
+        let written = if question.json { report.write_json(out) } else { report.write_text(place, out) };
+        match written.and_then(|()| out.flush()) {
+            // Whoever read the report has read enough.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(Problem::Output(error)),
+            Ok(()) | Err(_) => {}
+        }
     }
-    Ok(report.verified.is_some())
+    Ok(is_all_genuine)
 }
 
 fn read(file: Option<&Path>, input: &mut impl Read) -> Result<Vec<u8>, Problem> {
@@ -147,16 +156,12 @@ struct KnownKey {
 }
 
 impl Bench {
-    fn set(
-        question: &Question<'_>,
-        env: impl Fn(&str) -> Option<String>,
-        capture: &Capture,
-    ) -> Result<Self, Problem> {
+    fn set(question: &Question<'_>, env: impl Fn(&str) -> Option<String>) -> Result<Self, Problem> {
         if question.keys.is_empty() {
             let config = Config::load(question.config, env).map_err(|errors| {
                 Problem::Unusable(format!("{errors}\n    or give Alipay's public key itself: --key FILE"))
             })?;
-            let keys = config.apps.iter().flat_map(known_keys).collect();
+            let keys: Vec<KnownKey> = config.apps.iter().flat_map(known_keys).collect();
             let own_keys =
                 config.apps.iter().filter_map(|app| Some(app.answer.as_ref()?.fingerprint())).collect();
             let keyring = keyring(&keys);
@@ -165,9 +170,6 @@ impl Bench {
         }
         let config = Config::parse(question.config, b"", |_| None)
             .map_err(|errors| Problem::Unusable(errors.to_string()))?;
-        let claimed = capture.readings.iter().find_map(|reading| reading.parameters.app_id());
-        let app_id = claimed.filter(|app_id| is_app_id(app_id)).unwrap_or(b"0");
-        let app_id = String::from_utf8_lossy(app_id).into_owned();
         let keys: Vec<KnownKey> = question
             .keys
             .iter()
@@ -180,7 +182,7 @@ impl Bench {
                 let key =
                     key.map_err(|error| Problem::Unusable(format!("--key {}: {error}", Printable(&file))))?;
                 let entry = "--key".to_owned();
-                Ok(KnownKey { app_id: app_id.clone(), key: Arc::new(key), entry, file: Some(file) })
+                Ok(KnownKey { app_id: String::new(), key: Arc::new(key), entry, file: Some(file) })
             })
             .collect::<Result<_, Problem>>()?;
         Ok(Self {
@@ -191,6 +193,17 @@ impl Bench {
             is_configured: false,
             ask_for_own_key: doubts::command(question),
         })
+    }
+
+    /// Takes keys that are configured for no app for those of the app that `capture` says it is for.
+    fn claim(&mut self, capture: &Capture) {
+        if self.is_configured {
+            return;
+        }
+        let app_id = capture.app_id().filter(|app_id| is_app_id(app_id)).unwrap_or(b"0");
+        let app_id = String::from_utf8_lossy(app_id).into_owned();
+        self.keys.iter_mut().for_each(|known| known.app_id.clone_from(&app_id));
+        self.keyring = keyring(&self.keys);
     }
 
     /// The keys as candidates of a diagnosis, those of `app_id` first.
@@ -216,7 +229,7 @@ fn known_keys(app: &App) -> impl Iterator<Item = KnownKey> {
     })
 }
 
-fn keyring(keys: &Vec<KnownKey>) -> Keyring {
+fn keyring(keys: &[KnownKey]) -> Keyring {
     let mut apps: Vec<(String, Vec<Arc<PublicKey>>)> = Vec::new();
     for known in keys {
         match apps.last_mut().filter(|(app_id, _)| *app_id == known.app_id) {
@@ -239,7 +252,7 @@ enum Next {
 
 /// All that is told of a capture.
 struct Report<'r> {
-    capture: &'r Capture,
+    capture: Capture,
     /// The app and the form, if it is genuine.
     verified: Option<(String, SignedForm)>,
     next: Next,
@@ -249,57 +262,95 @@ struct Report<'r> {
 }
 
 impl<'r> Report<'r> {
-    fn make(capture: &'r Capture, bench: &'r Bench, now: SystemTime) -> Result<Self, Problem> {
+    fn make(capture: Capture, bench: &'r Bench, now: SystemTime, deadline: Instant) -> Result<Self, Problem> {
+        let keys = bench.candidates(capture.app_id());
+        let Settled { capture, verdict: (verified, of_body), diagnosis } =
+            settle(capture, bench, &keys, now, deadline);
         let of_head = match &capture.head {
-            Some(head) => refused_by_head(head, capture, bench).map_err(Problem::Output)?,
+            Some(head) => refused_by_head(head, &capture, bench).map_err(Problem::Output)?,
             None => None,
         };
-        let (verified, of_body) = judge(capture, bench, now);
-        let app_id = capture.readings.iter().find_map(|reading| reading.parameters.app_id());
-        let keys = bench.candidates(app_id);
-        let mut next = match of_body {
+        // What the head alone decides is decided first.
+        let next = match of_head.map_or(of_body, Err) {
             Ok(next) => next,
             Err(rejection) => Next::Refuse(rejection),
         };
-        let mut diagnosis = None;
-        if verified.is_none() {
-            let case = Case {
-                readings: capture.readings.clone(),
-                keys: keys
-                    .iter()
-                    .map(|known| Candidate {
-                        app_id: &known.app_id,
-                        key: &known.key,
-                        file: known.file.as_deref(),
-                    })
-                    .collect(),
-                policy: &bench.config.policy,
-                catalogue: &bench.config.catalogue,
-                own_keys: bench.own_keys.clone(),
-                reason: match &next {
-                    Next::Refuse(rejection) => Some(rejection.reason()),
-                    Next::Forward | Next::Confirm => None,
-                },
-                is_configured: bench.is_configured,
-                placeholder: capture.placeholder,
-            };
-            let start = Instant::now();
-            let deadline = start.checked_add(PATIENCE).unwrap_or(start);
-            diagnosis = Some(diagnose(&case, Budget { bytes: BYTES, deadline }));
-        }
-        // What the head alone decides is decided first.
-        if let Some(rejection) = of_head {
-            next = Next::Refuse(rejection);
-        }
         Ok(Self { capture, verified, next, diagnosis, keys, bench })
     }
+}
+
+/// The app and the form of what is genuine, and what `run` would do with it now.
+type Verdict = (Option<(String, SignedForm)>, Result<Next, Rejection>);
+
+/// The way to read a capture that is right as far as is known, and what is found of it.
+struct Settled {
+    capture: Capture,
+    verdict: Verdict,
+    diagnosis: Option<Diagnosis>,
+}
+
+/// Takes that way to read `capture` with which the signature holds, or with which it is proven why it does not; if there
+/// is none, the likeliest.
+fn settle(
+    capture: Capture,
+    bench: &Bench,
+    keys: &[&KnownKey],
+    now: SystemTime,
+    deadline: Instant,
+) -> Settled {
+    let verdict = judge(&capture, bench, now);
+    if verdict.0.is_some() {
+        return Settled { capture, verdict, diagnosis: None };
+    }
+    for other in capture.others() {
+        let verdict = judge(&other, bench, now);
+        if verdict.0.is_some() {
+            return Settled { capture: other, verdict, diagnosis: None };
+        }
+    }
+    let found = search(&capture, bench, keys, &verdict, deadline);
+    if found.opened.is_some() && found.signed.is_none() {
+        for other in capture.others() {
+            let verdict = judge(&other, bench, now);
+            let found = search(&other, bench, keys, &verdict, deadline);
+            if found.signed.is_some() {
+                return Settled { capture: other, verdict, diagnosis: Some(found) };
+            }
+        }
+    }
+    let capture = if found.signed.is_some() { capture } else { capture.in_doubt() };
+    Settled { capture, verdict, diagnosis: Some(found) }
+}
+
+/// Why `capture` is not genuine.
+fn search(
+    capture: &Capture,
+    bench: &Bench,
+    keys: &[&KnownKey],
+    (_, next): &Verdict,
+    deadline: Instant,
+) -> Diagnosis {
+    let case = Case {
+        readings: capture.readings.clone(),
+        keys: keys
+            .iter()
+            .map(|known| Candidate { app_id: &known.app_id, key: &known.key, file: known.file.as_deref() })
+            .collect(),
+        policy: &bench.config.policy,
+        catalogue: &bench.config.catalogue,
+        own_keys: bench.own_keys.clone(),
+        reason: next.as_ref().err().map(Rejection::reason),
+        is_configured: bench.is_configured,
+        placeholder: capture.placeholder,
+    };
+    diagnose(&case, Budget { bytes: BYTES, deadline })
 }
 
 impl Report<'_> {
     /// Whether this key is configured for another app than the one that the notification says it is for.
     fn is_of_another_app(&self, known: &KnownKey) -> bool {
-        let claimed = self.capture.readings.iter().find_map(|reading| reading.parameters.app_id());
-        self.bench.is_configured && claimed.is_some_and(|app_id| app_id != known.app_id.as_bytes())
+        self.bench.is_configured
+            && self.capture.app_id().is_some_and(|app_id| app_id != known.app_id.as_bytes())
     }
 }
 
@@ -328,22 +379,24 @@ fn refused_by_head(head: &Head, capture: &Capture, bench: &Bench) -> io::Result<
 }
 
 /// Whether the body is genuine, and what `run` would do with it now.
-fn judge(
-    capture: &Capture,
-    bench: &Bench,
-    now: SystemTime,
-) -> (Option<(String, SignedForm)>, Result<Next, Rejection>) {
+fn judge(capture: &Capture, bench: &Bench, now: SystemTime) -> Verdict {
     let policy = &bench.config.policy;
-    let parse = || Received::parse(&capture.body, bench.config.limits.max_params);
-    // A capture may be old: that is no fault of its signature.
+    let limits = &bench.config.limits;
+    // A capture may be old, or larger than what is configured: that is no fault of its signature.
     let patient = Policy { max_age: None, max_skew: Duration::MAX, ..policy.clone() };
-    let verified = parse().and_then(|received| verify(received, &bench.keyring, &patient, now));
+    let verified = Received::parse(&capture.body, usize::MAX)
+        .and_then(|received| verify(received, &bench.keyring, &patient, now));
     let verified = match verified {
         Ok(verified) => (verified.app_id().to_owned(), verified.signed_form()),
         Err(rejection) => return (None, Err(rejection)),
     };
+    let received = if capture.body.len() > limits.max_body {
+        Err(Reason::BodyTooLarge.into())
+    } else {
+        Received::parse(&capture.body, limits.max_params)
+    };
     let next =
-        parse().and_then(|received| verify(received, &bench.keyring, policy, now)).and_then(|verified| {
+        received.and_then(|received| verify(received, &bench.keyring, policy, now)).and_then(|verified| {
             if verified.kind() == Kind::GatewayCheck {
                 if bench.is_configured {
                     confirm(verified, &bench.config.answers)?;

@@ -160,9 +160,9 @@ fn what_cannot_be_read_ends_with_2_and_says_what_to_do() {
         assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
         err
     };
-    insta::assert_snapshot!(run(&KEY, ""), @"standard input: there is nothing in it: give a raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print it, or an HTTP archive (HAR)");
-    insta::assert_snapshot!(run(&KEY, "hello"), @"standard input: this is no capture of a form that is known here: give a raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print it, or an HTTP archive (HAR)");
-    insta::assert_snapshot!(run(&KEY, r#"{"level":"info"}"#), @"standard input: nothing in it is a parameter of a notification, such as app_id or sign: give a raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go print it, or an HTTP archive (HAR)");
+    insta::assert_snapshot!(run(&KEY, ""), @"standard input: there is nothing in it: give a raw body, also in a line of a log, an HTTP request, a command of curl or PowerShell, a map of parameters as JSON or as Java, Python, PHP, Go or Node.js print it, or an HTTP archive (HAR); also in base64, or as a dump in hexadecimal");
+    insta::assert_snapshot!(run(&KEY, "hello"), @"standard input: this is no capture of a form that is known here: give a raw body, also in a line of a log, an HTTP request, a command of curl or PowerShell, a map of parameters as JSON or as Java, Python, PHP, Go or Node.js print it, or an HTTP archive (HAR); also in base64, or as a dump in hexadecimal");
+    insta::assert_snapshot!(run(&KEY, r#"{"level":"info"}"#), @"standard input: nothing in it is a parameter of a notification, such as app_id or sign: give a raw body, also in a line of a log, an HTTP request, a command of curl or PowerShell, a map of parameters as JSON or as Java, Python, PHP, Go or Node.js print it, or an HTTP archive (HAR); also in base64, or as a dump in hexadecimal");
     insta::assert_snapshot!(run(&KEY, "curl -d @x http://a"), @"standard input: the curl command reads the file x: explain that file");
     insta::assert_snapshot!(run(&KEY, "POST / HTTP/1.1\nHost: a\nContent-Length: 9\n\na=1"), @"standard input: the capture holds 3 of the 9 bytes that the body has: capture all of it (tcpdump -s 0)");
     insta::assert_snapshot!(run(&["--key", "absent.pem"], "sign=1"), @"--key absent.pem: cannot be read: No such file or directory (os error 2)");
@@ -182,6 +182,44 @@ fn control_characters_of_a_capture_do_not_act_on_the_terminal() {
         let (_, out, _) = Desk::new().run(&KEY, capture.as_bytes());
         assert!(!out.contains(|character: char| character.is_control() && character != '\n'), "{out:?}");
     }
+}
+
+#[test]
+fn characters_that_order_or_hide_what_stands_around_them_are_shown_as_escapes() {
+    let hostile = notification().set("subject", "a\u{202e}b\u{2028}c\u{200b}d\u{feff}e");
+    let shown = "a\\u{202e}b\\u{2028}c\\u{200b}d\\u{feff}e";
+    for arguments in [&KEY[..], &["--key", "alipay.pem", "--json"]] {
+        let (_, out, _) = Desk::new().run(arguments, hostile.body().as_bytes());
+        assert!(out.contains(&shown.replace('\\', if arguments.len() > 2 { "\\\\" } else { "\\" })), "{out}");
+        assert!(!out.contains(['\u{202e}', '\u{2028}', '\u{200b}', '\u{feff}']), "{out:?}");
+    }
+}
+
+#[test]
+fn a_genuine_body_beyond_what_is_configured_is_verified_and_said_to_be_refused() {
+    let desk = Desk::new();
+    let config = |server: &str| {
+        format!(
+            "[server]\n{server}\n[[apps]]\napp_id = \"{APP_ID}\"\nalipay_public_key_files = [\"alipay.pem\"]\n"
+        )
+    };
+    let long = Notification::unsigned().set("subject", "a".repeat(300 * 1024)).signed(Form::V1, key());
+    desk.write("sidecar.toml", config(""));
+    for arguments in [&[][..], &["--key", "alipay.pem"]] {
+        for capture in [long.body(), map(&long), format!("curl http://a/alipay/notify -d '{}'", long.body())]
+        {
+            let report = desk.json(arguments, capture);
+            report.verifies();
+            let run = &report.0["run"];
+            assert_eq!((&run["reason"], &run["answer"]), (&"body_too_large".into(), &"413 fail".into()));
+        }
+    }
+    desk.write("sidecar.toml", config("max_body = \"1MiB\""));
+    assert_eq!(desk.json(&[], long.body()).0["run"]["does"], "forward");
+    desk.write("sidecar.toml", config("max_params = 8"));
+    let report = desk.json(&[], notification().body());
+    report.verifies();
+    assert_eq!(report.0["run"]["reason"], "too_many_parameters");
 }
 
 #[test]

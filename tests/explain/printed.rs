@@ -44,6 +44,7 @@ fn what_php_prints_is_verified() {
         "echo 'at 12:00 '; print_r($p); echo 'done';",
         "var_dump($p);",
         "var_export($p);",
+        "echo serialize($p);",
         "echo json_encode($p);",
     ] {
         let mut php = Command::new("php");
@@ -69,6 +70,25 @@ fn what_python_prints_is_verified() {
     let mut python = Command::new("python3");
     python.env("PYTHONIOENCODING", "utf-8").args(["-c", &format!("{PYTHON} print(parse_qs(b))")]);
     Desk::new().explain(printed(python, &notification().body())).proves(&["list_values"]);
+}
+
+#[test]
+fn what_node_prints_is_verified() {
+    for print in [
+        "p",
+        "new URLSearchParams(b)",
+        "new Map(Object.entries(p))",
+        "JSON.stringify(p)",
+        "JSON.stringify(JSON.stringify(p))",
+        "Buffer.from(b).toString('base64')",
+        "'at 12:00', b, 'done'",
+    ] {
+        let mut node = Command::new("node");
+        let read =
+            "const b = require('fs').readFileSync(0, 'utf8'); const p = require('querystring').parse(b);";
+        node.args(["-e", &format!("{read} console.log('notify', {print})")]);
+        Desk::new().explain(printed(node, &notification().body())).verifies();
+    }
 }
 
 #[test]

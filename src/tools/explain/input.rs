@@ -1,21 +1,26 @@
 //! What was captured, in the forms in which people have it.
 
 mod curl;
+mod dict;
 mod event;
 mod go;
 mod har;
 mod http;
 mod java;
+mod line;
+mod maps;
+mod pairs;
 mod php;
-mod python;
+mod powershell;
 mod tcpdump;
 mod text;
+mod wrapped;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::LazyLock;
 
 use self::text::Text;
-use crate::diagnose::json::Node;
 use crate::diagnose::{Parameters, Reading, readings, readings_of_map};
 use crate::translate::catalogue::Catalogue;
 use crate::verify::kind::{KnownParameters, is_of_an_envelope};
@@ -37,6 +42,10 @@ pub(super) struct Capture {
     pub(super) placeholder: Option<&'static [u8]>,
     /// Whether somebody has parsed it.
     is_parsed: bool,
+    /// Other ways to read it, where its form leaves several: the likelier ones first.
+    others: Vec<Parameters>,
+    /// What there is to know about that, unless the signature says which one is right.
+    doubt: Option<&'static str>,
 }
 
 /// The head of a request.
@@ -69,66 +78,34 @@ pub(super) enum Unreadable {
     OpenQuote,
     /// Java printed where its arrays are, and not what is in them.
     Addresses,
+    /// There are so many notifications in it.
+    TooMany(usize),
 }
 
 impl Capture {
-    /// Reads `bytes`, whatever form they have, if they hold a notification or what is left of one.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
-        Self::within(bytes, 0)
+    /// Reads all notifications in `bytes`, whatever form they have: each that is signed, once, or else what is left of
+    /// one.
+    pub(super) fn all(bytes: &[u8]) -> Result<Vec<Self>, Unreadable> {
+        let found = find(bytes, 0)?;
+        if found.len() > MAX_NOTIFICATIONS {
+            return Err(Unreadable::TooMany(found.len()));
+        }
+        Ok(found)
     }
 
-    /// Reads what stands at this depth of strings in JSON.
-    fn within(bytes: &[u8], depth: usize) -> Result<Self, Unreadable> {
-        if bytes.trim_ascii().is_empty() {
-            return Err(Unreadable::Empty);
-        }
-        let text = Text::of(bytes);
-        let logged = event::logged(text.as_str()).filter(|_| depth < MAX_DEPTH);
-        if let Some(Ok(capture)) =
-            logged.map(|logged| Self::within(&text.bytes(&logged), depth.saturating_add(1)))
-        {
-            return Ok(capture);
-        }
-        if let Some(command) = curl::find(text.as_str()) {
-            return curl::read(command)?.written_as(&text).if_of_a_notification();
-        }
-        let of_text = || Self::of_text(&text, depth).and_then(Self::if_of_a_notification);
-        match http::find(text.raw()).map(|found| http::read(&found).and_then(Self::if_of_a_notification)) {
-            Some(Ok(capture)) => Ok(capture),
-            // A log has lines about requests, too.
-            Some(Err(unreadable)) => of_text().map_err(|_of_text| unreadable),
-            None => of_text(),
-        }
+    /// The other ways to read it, the likelier ones first.
+    pub(super) fn others(&self) -> impl Iterator<Item = Self> {
+        let others = self.others.iter().filter(|parameters| **parameters != self.parameters());
+        others.map(|parameters| {
+            let other = Self::parsed(self.form, parameters.clone());
+            Self { notes: self.notes.clone(), ..other }.noting(READ_BY_SIGNATURE)
+        })
     }
 
-    fn if_of_a_notification(self) -> Result<Self, Unreadable> {
-        if self.is_of_a_notification() { Ok(self) } else { Err(Unreadable::NoNotification) }
-    }
-
-    /// Reads a body, or what else may hold its parameters: JSON, or a line of a log.
-    fn of_text(text: &Text<'_>, depth: usize) -> Result<Self, Unreadable> {
-        let mut found: Option<Self> = None;
-        if let Some(body) = form(text.raw()) {
-            let capture = Self::body("a raw body", None, body);
-            // A line of a log may begin so, too.
-            if capture.is_signed() || (body.contains(&b'&') && capture.is_of_a_notification()) {
-                return Ok(capture);
-            }
-            found = Some(capture);
-        }
-        // The first that is signed, or else the first that is of a notification at all.
-        for capture in maps(text.as_str(), depth) {
-            if capture.is_signed() {
-                return Ok(capture.written_as(text));
-            }
-            if !found.as_ref().is_some_and(Self::is_of_a_notification) {
-                found = Some(capture.written_as(text));
-            }
-        }
-        if text.as_str().contains(ADDRESS) {
-            return Err(Unreadable::Addresses);
-        }
-        found.ok_or(Unreadable::Unknown)
+    /// The same as the way to read it that is right as far as is known.
+    pub(super) fn in_doubt(mut self) -> Self {
+        self.notes.extend(self.doubt.take());
+        self
     }
 
     /// Whether it has a signature, and something else that a notification has.
@@ -156,6 +133,8 @@ impl Capture {
             notes: Vec::new(),
             placeholder: None,
             is_parsed: false,
+            others: Vec::new(),
+            doubt: None,
         }
     }
 
@@ -163,7 +142,17 @@ impl Capture {
     fn parsed(form: &'static str, parameters: Parameters) -> Self {
         let body = parameters.encoded().into_bytes();
         let readings = readings_of_map(parameters);
-        Self { form, head: None, body, readings, notes: Vec::new(), placeholder: None, is_parsed: true }
+        Self {
+            form,
+            head: None,
+            body,
+            readings,
+            notes: Vec::new(),
+            placeholder: None,
+            is_parsed: true,
+            others: Vec::new(),
+            doubt: None,
+        }
     }
 
     /// The same with something to know about it.
@@ -172,27 +161,38 @@ impl Capture {
         self
     }
 
+    /// The same with these other ways to read it.
+    fn or(self, others: Vec<Parameters>) -> Self {
+        Self { others, ..self }
+    }
+
+    /// The same, where it is not known which way to read it is right.
+    fn doubted(self) -> Self {
+        Self { doubt: Some(AMBIGUOUS), ..self }
+    }
+
     /// The same in the bytes in which `text` was written.
     fn written_as(self, text: &Text<'_>) -> Self {
         if text.is_utf8() {
             return self;
         }
-        let Self { form, head, notes, placeholder, .. } = self;
-        let written = if self.is_parsed {
-            let parameters = self.readings.first().map(|reading| &reading.parameters);
-            let pairs: Vec<_> = parameters
-                .iter()
-                .flat_map(|parameters| parameters.iter())
-                .map(|(name, value)| (text.of_bytes(name), text.of_bytes(value)))
-                .collect();
-            Self::parsed(
-                form,
-                pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect(),
-            )
-        } else {
-            Self::body(form, None, &text.of_bytes(&self.body))
+        let written = |parameters: &Parameters| -> Parameters {
+            let pairs: Vec<_> =
+                parameters.iter().map(|(name, value)| (text.of_bytes(name), text.of_bytes(value))).collect();
+            pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect()
         };
-        Self { head, notes, placeholder, ..written }
+        let again = if self.is_parsed {
+            Self::parsed(self.form, written(&self.parameters()))
+        } else {
+            Self::body(self.form, None, &text.of_bytes(&self.body))
+        };
+        let others = self.others.iter().map(written).collect();
+        Self { body: again.body, readings: again.readings, others, ..self }
+    }
+
+    /// The app that it says it is for, by the first way to read it that has one.
+    pub(super) fn app_id(&self) -> Option<&[u8]> {
+        self.readings.iter().find_map(|reading| reading.parameters.app_id())
     }
 
     /// What `run` reads.
@@ -203,14 +203,12 @@ impl Capture {
 
 /// Parameters of which every notification has some. Others of the envelope, such as `version`, are common elsewhere.
 const TELLING: [&str; 6] = ["app_id", "biz_content", "msg_method", "notify_id", "notify_type", "sign"];
-/// How many places are looked at as the beginning of a map.
-const MAX_MAPS: usize = 1_000;
-/// How many bytes are read in vain as JSON that has no end.
-const MAX_HALVES: usize = 1024 * 1024 * 1024;
+/// How many notifications are explained at once.
+const MAX_NOTIFICATIONS: usize = 16;
+/// How many requests are looked for.
+const MAX_REQUESTS: usize = 1_000;
 /// How deep JSON may be nested in the strings of JSON, and captures be looked for in it.
 const MAX_DEPTH: usize = 8;
-/// The longest map that is no JSON, in bytes.
-const MAX_MAP: usize = 1024 * 1024;
 /// What Java prints in the place of an array of strings.
 const ADDRESS: &str = "[Ljava.lang.String;@";
 /// Of a form in which the type of the map makes each value a list.
@@ -218,6 +216,12 @@ const LISTS: &str =
     "each value is a list of one here: the first item of each was taken, as the check has to take it";
 /// Of a map that does not end.
 const CUT: &str = "the map does not end: something cut it, and what came after is not known";
+/// Of a form in which nothing is escaped.
+const AMBIGUOUS: &str = "ambiguous: this form escapes nothing, so that a name here that is none of Alipay's, or is there \
+    twice, may be a part of the value before it; no way to read it fits the signature: log the raw body instead";
+/// Of what can be read in several ways, where the signature told.
+const READ_BY_SIGNATURE: &str =
+    "there are several ways to read this: this is the one that fits the signature";
 
 /// The names that mean something in any notification.
 static KNOWN: LazyLock<KnownParameters> = LazyLock::new(|| Catalogue::builtin().parameters());
@@ -225,6 +229,160 @@ static KNOWN: LazyLock<KnownParameters> = LazyLock::new(|| Catalogue::builtin().
 /// How many of these parameters mean something, each name once.
 fn known(parameters: &Parameters) -> usize {
     KNOWN.names(false, None).filter(|name| parameters.get(name).is_some()).count()
+}
+
+/// All notifications in `bytes`, which stand at this depth of strings in strings: those that are signed, each once, or
+/// else the first that is one at all.
+fn find(bytes: &[u8], depth: usize) -> Result<Vec<Capture>, Unreadable> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(Unreadable::Empty);
+    }
+    let text = Text::of(bytes);
+    let inner = depth.checked_add(1).filter(|inner| *inner <= MAX_DEPTH);
+    let within = |bytes: &[u8]| inner.and_then(|inner| find(bytes, inner).ok());
+    if let Some(found) = event::logged(text.as_str()).and_then(|logged| within(&text.bytes(&logged))) {
+        return Ok(found);
+    }
+    let commands = match curl::find(text.as_str()) {
+        Some(commands) => Some(curl::read(commands)?),
+        None => powershell::read(text.as_str())?,
+    };
+    let found = match commands {
+        Some(commands) => {
+            let mut found = Findings::default();
+            for command in commands {
+                found.add(command.written_as(&text));
+            }
+            found.end(Unreadable::NoNotification)
+        }
+        None => of_text(&text, depth),
+    };
+    found.or_else(|unreadable| wrapped::all(&text).find_map(|bytes| within(&bytes)).ok_or(unreadable))
+}
+
+/// The notifications in requests, in bodies and in maps.
+fn of_text(text: &Text<'_>, depth: usize) -> Result<Vec<Capture>, Unreadable> {
+    let mut found = Findings::default();
+    let mut problem = None;
+    let mut rest = text.raw();
+    let mut is_dump = false;
+    let mut others: Vec<&[u8]> = Vec::new();
+    for _ in 0..MAX_REQUESTS {
+        let Some(request) = http::find(rest) else { break };
+        is_dump |= request.is_dump();
+        let (before, bytes) = rest.split_at_checked(request.start).unwrap_or((rest, b""));
+        let signed = match http::read(&request) {
+            Ok((capture, length)) => found.add(capture).then_some(length),
+            Err(unreadable) => {
+                problem = problem.or(Some(unreadable));
+                None
+            }
+        };
+        others.push(before);
+        let length = signed.unwrap_or_else(|| {
+            // A log has lines about requests, too.
+            let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end.saturating_add(1));
+            others.extend(bytes.get(..line));
+            line
+        });
+        rest = bytes.get(length..).unwrap_or_default();
+    }
+    others.push(rest);
+    let is_cut = matches!(problem, Some(Unreadable::Incomplete { .. } | Unreadable::IncompleteDump { .. }));
+    if found.signed.is_empty() {
+        of_bodies_and_maps(text, depth, is_cut, &mut found);
+    } else if !is_dump {
+        // What a dump shows between its packets may be the rest of a body.
+        let others = others.concat();
+        of_bodies_and_maps(&Text::of(&others), depth, is_cut, &mut found);
+    }
+    let is_of_addresses = text.as_str().contains(ADDRESS);
+    found.end(problem.unwrap_or(if is_of_addresses { Unreadable::Addresses } else { Unreadable::Unknown }))
+}
+
+/// The notifications in bodies and in maps. Where a body `is_cut`, what is left of it is in no line of a log.
+fn of_bodies_and_maps(text: &Text<'_>, depth: usize, is_cut: bool, found: &mut Findings) {
+    let lines = if is_cut { Vec::new() } else { line::bodies(text.as_str()) };
+    // A body that was wrapped goes on in the next line, and all in that could be part of one.
+    let is_in_line = lines.len() > 1
+        || lines.first().is_some_and(|line| {
+            let mut others = text.as_str().lines().filter(|line| !line.contains("sign="));
+            line.is_posted && !others.all(|other| line::is_posted(other.trim()))
+        });
+    if let Some(capture) = pairs::read(text.as_str()) {
+        found.add(capture.written_as(text));
+        return;
+    }
+    if let Some(body) = form(text.raw()).filter(|_| !is_in_line) {
+        let capture = Capture::body("a raw body", None, body);
+        // What stands in the lines after it may be something else.
+        let of_line = lines.first().map(|line| Parameters::decoded(&text.of_bytes(&line.bytes)));
+        let capture = capture.or(of_line.into_iter().collect());
+        // A line of a log may begin so, too.
+        let is_one = capture.is_signed() || (body.contains(&b'&') && capture.is_of_a_notification());
+        found.add(capture);
+        if is_one {
+            return;
+        }
+    }
+    let mut captures: Vec<(usize, Capture)> = Vec::new();
+    let mut places = Vec::new();
+    for maps::Found { captures: of_map, place } in maps::all(text.as_str(), depth) {
+        if of_map.iter().any(Capture::is_signed) {
+            places.push(place.clone());
+        }
+        captures.extend(of_map.into_iter().map(|capture| (place.start, capture.written_as(text))));
+    }
+    for line::Body { bytes, at, .. } in lines {
+        if !places.iter().any(|place| place.contains(&at)) {
+            captures.push((at, Capture::body("a body in a line of a log", None, &text.of_bytes(&bytes))));
+        }
+    }
+    captures.sort_by_key(|(at, _)| *at);
+    for (_, capture) in captures {
+        found.add(capture);
+    }
+}
+
+/// What was found.
+#[derive(Default)]
+struct Findings {
+    signed: Vec<Capture>,
+    /// What those hold.
+    known: HashSet<Vec<(Vec<u8>, Vec<u8>)>>,
+    /// The first that has something of a notification.
+    unsigned: Option<Capture>,
+    /// Whether there is anything that could be read at all.
+    is_any: bool,
+}
+
+impl Findings {
+    /// Adds a capture, unless it was found before, and says whether it is signed.
+    fn add(&mut self, capture: Capture) -> bool {
+        self.is_any = true;
+        let is_signed = capture.is_signed();
+        if is_signed {
+            let parameters = capture.parameters();
+            let mut pairs: Vec<_> =
+                parameters.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+            pairs.sort();
+            if self.known.insert(pairs) {
+                self.signed.push(capture);
+            }
+        } else if self.unsigned.is_none() && capture.is_of_a_notification() {
+            self.unsigned = Some(capture);
+        }
+        is_signed
+    }
+
+    fn end(self, problem: Unreadable) -> Result<Vec<Capture>, Unreadable> {
+        match (self.signed.is_empty(), self.unsigned) {
+            (false, _) => Ok(self.signed),
+            (true, Some(unsigned)) if problem != Unreadable::Addresses => Ok(vec![unsigned]),
+            (true, _) if self.is_any && problem == Unreadable::Unknown => Err(Unreadable::NoNotification),
+            (true, _) => Err(problem),
+        }
+    }
 }
 
 /// The body in `bytes`, if they may be one.
@@ -238,104 +396,6 @@ fn form(bytes: &[u8]) -> Option<&[u8]> {
     // All of it may have been encoded, so that no `=` is left.
     let is_encoded = || memchr::memmem::find(&trimmed.to_ascii_lowercase(), b"sign%3d").is_some();
     (is_plain && (name.len() < trimmed.len() || is_encoded())).then_some(body)
-}
-
-/// All that may be a map of parameters in `text`, in its order. What was read as JSON is not looked at again.
-fn maps(text: &str, depth: usize) -> impl Iterator<Item = Capture> {
-    let mut at = 0_usize;
-    let mut places = 0_usize;
-    let mut left = MAX_HALVES;
-    std::iter::from_fn(move || {
-        let rest = text.get(at..)?;
-        let start = at.checked_add(rest.find(['{', '[', 'A', 'a'])?)?;
-        let rest = text.get(start..)?;
-        at = start.checked_add(1)?;
-        if rest.starts_with('{') {
-            places = places.checked_add(1).filter(|places| *places <= MAX_MAPS)?;
-            if let Some((node, after)) = Node::begin(rest) {
-                at = text.len().saturating_sub(after.len());
-                let mut found = Vec::new();
-                nodes(&node, depth, &mut found);
-                return Some(found);
-            }
-            if rest.get(1..)?.trim_start().starts_with('"') {
-                left = left.checked_sub(rest.len())?;
-            }
-        }
-        let before = text.get(..start).unwrap_or_default();
-        let rest = up_to(rest, MAX_MAP);
-        let found = match rest.as_bytes().first() {
-            Some(b'{') => python::dict(before, rest).or_else(|| java::map(rest)),
-            Some(b'[') if before.ends_with("map") => go::map(rest),
-            Some(b'[') => python::tuples(rest),
-            _ => php::array(rest),
-        };
-        Some(found.into_iter().collect())
-    })
-    .flatten()
-}
-
-/// The beginning of `text`, of at most as many bytes.
-fn up_to(text: &str, most: usize) -> &str {
-    let mut end = text.len().min(most);
-    while !text.is_char_boundary(end) {
-        end = end.saturating_sub(1);
-    }
-    text.get(..end).unwrap_or_default()
-}
-
-/// Adds what may be a notification in `node`: a HAR entry, the event of a cloud function, a map of parameters, or what
-/// is nested in one.
-fn nodes(node: &Node, depth: usize, found: &mut Vec<Capture>) {
-    if depth >= MAX_DEPTH {
-        return;
-    }
-    let inner = depth.saturating_add(1);
-    match node {
-        Node::Token(_) => {}
-        Node::List(items) => items.iter().for_each(|item| nodes(item, inner, found)),
-        Node::Text(text) => {
-            if TELLING.iter().any(|name| text.contains(name)) {
-                found.extend(Capture::within(text.as_bytes(), inner));
-            }
-        }
-        Node::Object(members) => {
-            if let Some(request) = har::request(node) {
-                found.extend(har::read(request));
-                return;
-            }
-            if let Some(capture) = event::read(node) {
-                found.push(capture);
-                return;
-            }
-            // The content of a notification is no other notification.
-            let others = members.iter().filter(|(name, _)| name != "biz_content").map(|(_, value)| value);
-            let is_signed = node.get("sign").is_some();
-            if is_signed {
-                found.push(object(members));
-            }
-            others.for_each(|value| nodes(value, inner, found));
-            if !is_signed {
-                found.push(object(members));
-            }
-        }
-    }
-}
-
-fn object(members: &[(String, Node)]) -> Capture {
-    let values: Vec<(&str, String)> = members
-        .iter()
-        .map(|(name, value)| {
-            (
-                name.as_str(),
-                value
-                    .text()
-                    .map_or_else(|| value.write(crate::diagnose::json::Style::COMPACT), ToOwned::to_owned),
-            )
-        })
-        .collect();
-    let parameters = values.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    Capture::parsed("a JSON map of parameters", parameters)
 }
 
 /// Path and query of a URL.
@@ -371,18 +431,24 @@ impl fmt::Display for Unreadable {
             Self::NamesFile(name) => {
                 write!(f, "the curl command reads the file {}: explain that file", name.escape_debug())
             }
-            Self::OpenQuote => write!(f, "the curl command has a quote without its end: copy all of it"),
+            Self::OpenQuote => write!(f, "the command has a quote without its end: copy all of it"),
             Self::Addresses => write!(
                 f,
                 "Java printed where its arrays are and not what is in them ({ADDRESS}…): log the raw body, or each value \
                  by getParameter(name)"
             ),
+            Self::TooMany(notifications) => write!(
+                f,
+                "it holds {notifications} notifications, and {MAX_NOTIFICATIONS} are explained at once: give those of one \
+                 notify_id, as grep finds them"
+            ),
         }
     }
 }
 
-const FORMS: &str = "give a raw body, an HTTP request, a curl command, a map of parameters as JSON or as Java, Python, PHP or Go \
-                     print it, or an HTTP archive (HAR)";
+const FORMS: &str = "give a raw body, also in a line of a log, an HTTP request, a command of curl or PowerShell, a map of \
+                     parameters as JSON or as Java, Python, PHP, Go or Node.js print it, or an HTTP archive (HAR); also in \
+                     base64, or as a dump in hexadecimal";
 
 #[cfg(test)]
 mod tests;

@@ -15,8 +15,14 @@ const AROUND: (usize, usize) = (12, 36);
 const MAX_VALUE: usize = 4 * 1024;
 
 impl Report<'_> {
-    /// Writes the report for people.
-    pub(super) fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the report for people, which may be one of several: under a line that says which one it is of how many.
+    pub(super) fn write_text(&self, place: Option<(usize, usize)>, out: &mut impl Write) -> io::Result<()> {
+        if let Some((place, all)) = place {
+            let before = if place > 1 { "\n" } else { "" };
+            let parameters = self.capture.parameters();
+            let id = parameters.get("notify_id").map_or("without notify_id".to_owned(), whole);
+            writeln!(out, "{before}=== Notification {place} of {all}: {id}, {} ===\n", self.capture.form)?;
+        }
         match (&self.verified, &self.diagnosis) {
             (Some((app_id, form)), _) => {
                 writeln!(out, "VERIFIED: genuine, for app {app_id}, signed in form {}", form.label())?;

@@ -5,7 +5,7 @@ mod posix;
 
 use super::{Capture, Head, Unreadable, target};
 
-/// The command in `text`, without the prompt before it.
+/// The commands in `text`, without the prompt before them.
 pub(super) fn find(text: &str) -> Option<&str> {
     let text = text.trim();
     let line = text.lines().next().unwrap_or_default();
@@ -15,13 +15,30 @@ pub(super) fn find(text: &str) -> Option<&str> {
     text.get(at..).filter(|_| is_prompt)
 }
 
-/// Reads `command`, which begins with `curl`.
-pub(super) fn read(command: &str) -> Result<Capture, Unreadable> {
-    let words = if cmd::is_of_it(command) { cmd::words(command)? } else { posix::words(command)? };
-    let mut words = words.into_iter().skip(1);
+/// Reads `commands`, which begin with `curl`: each that sends a body.
+pub(super) fn read(commands: &str) -> Result<Vec<Capture>, Unreadable> {
+    let words = if cmd::is_of_it(commands) { cmd::words(commands)? } else { posix::words(commands)? };
+    let mut words = words.into_iter();
+    let mut captures = Vec::new();
+    while words.by_ref().any(|word| NAMES.contains(&word.as_str())) {
+        captures.extend(command(&mut words)?);
+    }
+    if captures.is_empty() { Err(Unreadable::NoBody) } else { Ok(captures) }
+}
+
+/// The names of the program.
+const NAMES: [&str; 2] = ["curl", "curl.exe"];
+/// What ends a command and begins another, which need not be one of curl.
+const ENDS: [&str; 6] = [";", "&", "&&", "|", "||", ">"];
+
+/// The command of which `words` are what comes after its name, up to its end.
+fn command(words: &mut std::vec::IntoIter<String>) -> Result<Option<Capture>, Unreadable> {
     let mut head = Head { target: "/".to_owned(), ..Head::default() };
     let mut data: Option<String> = None;
     while let Some(word) = words.next() {
+        if ENDS.contains(&word.as_str()) {
+            break;
+        }
         let (option, attached) = split(&word);
         let mut value = || attached.clone().or_else(|| words.next()).unwrap_or_default();
         match option.as_str() {
@@ -61,7 +78,7 @@ pub(super) fn read(command: &str) -> Result<Capture, Unreadable> {
             url => head.target = target(url),
         }
     }
-    let data = data.filter(|data| !data.is_empty()).ok_or(Unreadable::NoBody)?;
+    let Some(data) = data.filter(|data| !data.is_empty()) else { return Ok(None) };
     if head.method.is_empty() {
         "POST".clone_into(&mut head.method);
     }
@@ -70,7 +87,7 @@ pub(super) fn read(command: &str) -> Result<Capture, Unreadable> {
     if !has(&head, "content-type") {
         head.headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
     }
-    Ok(Capture::body("a curl command", Some(head), data.as_bytes()))
+    Ok(Some(Capture::body("a curl command", Some(head), data.as_bytes())))
 }
 
 /// Data of several options is joined as curl does.

@@ -8,40 +8,50 @@ use crate::receive::form::is_name;
 /// What may be the name of the next parameter.
 type IsName = fn(&str) -> bool;
 
-/// Reads the map whose bracket `text` begins with. A value may hold what looks like another name; where that leads
-/// astray, only names that mean something are taken for names.
-pub(super) fn map(text: &str) -> Option<Capture> {
+/// Reads the map whose bracket `text` begins with, and returns what comes after it. A value may hold what looks like
+/// another name; where that leads astray, only names that mean something are taken for names.
+pub(super) fn map(text: &str) -> Option<(Capture, &str)> {
     let any = pairs(text, |name| is_name(name.as_bytes()));
     let known_alone = pairs(text, |name| KNOWN.names(false, None).any(|known| known == name));
-    let score = |pairs: &Option<Vec<(&str, &str)>>| pairs.as_ref().map(|pairs| known(&parameters(pairs)));
-    let pairs = if score(&known_alone) > score(&any) { known_alone } else { any }?;
+    let score = |found: &Option<Found<'_>>| found.as_ref().map(|found| known(&parameters(&found.pairs)));
+    let (first, other) =
+        if score(&known_alone) > score(&any) { (known_alone, any) } else { (any, known_alone) };
+    let Found { pairs, rest } = first?;
+    let other = other.filter(|other| other.pairs != pairs);
     // Each value of `url.Values` is a list.
-    let is_list = |(_, value): &(&str, &str)| value.starts_with('[') && value.ends_with(']');
-    if pairs.iter().all(is_list) {
-        let item = |value: &'_ str| -> Option<String> {
-            Some(value.strip_prefix('[')?.strip_suffix(']')?.to_owned())
-        };
-        let items: Vec<(&str, String)> =
-            pairs.iter().map(|(name, value)| (*name, item(value).unwrap_or_default())).collect();
-        let items: Vec<(&str, &str)> = items.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        return Some(Capture::parsed("url.Values of Go", parameters(&items)).noting(LISTS));
-    }
-    Some(Capture::parsed("a map of Go", parameters(&pairs)))
+    let capture = match items(&pairs) {
+        Some(items) => Capture::parsed("url.Values of Go", parameters(&items)).noting(LISTS),
+        None => Capture::parsed("a map of Go", parameters(&pairs)),
+    };
+    let other = other.map(|other| parameters(&items(&other.pairs).unwrap_or(other.pairs)));
+    Some((if let Some(other) = other { capture.or(vec![other]).doubted() } else { capture }, rest))
+}
+
+/// What is in the lists, if each value is one.
+fn items<'t>(pairs: &[(&'t str, &'t str)]) -> Option<Vec<(&'t str, &'t str)>> {
+    let item = |value: &'t str| value.strip_prefix('[')?.strip_suffix(']');
+    pairs.iter().map(|(name, value)| Some((*name, item(value)?))).collect()
+}
+
+/// The pairs of a map, and what comes after it.
+struct Found<'t> {
+    pairs: Vec<(&'t str, &'t str)>,
+    rest: &'t str,
 }
 
 fn parameters(pairs: &[(&str, &str)]) -> Parameters {
     pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect()
 }
 
-fn pairs(text: &str, is_name: IsName) -> Option<Vec<(&str, &str)>> {
+fn pairs(text: &str, is_name: IsName) -> Option<Found<'_>> {
     let mut rest = text.strip_prefix('[')?;
     let mut pairs: Vec<(&str, &str)> = Vec::new();
     while let Some((name, after)) = begin(rest, pairs.last().map_or("", |(name, _)| *name), is_name) {
         let end = end(after, name, is_name)?;
         pairs.push((name, after.get(..end)?));
         rest = after.get(end..)?;
-        if rest.starts_with(']') {
-            return Some(pairs);
+        if let Some(rest) = rest.strip_prefix(']') {
+            return Some(Found { pairs, rest });
         }
         rest = rest.strip_prefix(' ')?;
     }

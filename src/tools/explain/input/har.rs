@@ -3,17 +3,9 @@
 use super::{Capture, Head, target};
 use crate::diagnose::json::Node;
 
-/// The first request of an HTTP archive that has a body; or of one of its entries.
-pub(super) fn request(node: &Node) -> Option<&Node> {
-    let entries = node.get("log").and_then(|log| log.get("entries"));
-    let mut of_entries = match entries {
-        Some(Node::List(entries)) => entries.iter(),
-        _ => [].iter(),
-    };
-    let request =
-        of_entries.find_map(|entry| entry.get("request").filter(|request| request.get("postData").is_some()));
-    let request = request.or_else(|| node.get("request")).unwrap_or(node);
-    request.get("postData").map(|_| request)
+/// Whether `node` is a request of an HTTP archive that has a body.
+pub(super) fn is_request(node: &Node) -> bool {
+    node.get("postData").is_some()
 }
 
 /// Reads that request.

@@ -1,37 +1,56 @@
 //! An HTTP request as a proxy or tcpdump shows it.
 
-use super::tcpdump::{self, length_of_packet};
-use super::{Capture, Head, Unreadable};
+use std::borrow::Cow;
+
+use super::tcpdump::{self, Packet};
+use super::{Capture, Head, Unreadable, target};
 
 /// The methods that a request in a capture may have.
 const METHODS: [&[u8]; 7] = [b"POST ", b"GET ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ", b"OPTIONS "];
-/// The most lines before the request that are looked through.
-const MAX_LINES: usize = 1_000;
+/// The versions, as they are written. A proxy shows those of HTTP/2 in the same way.
+const VERSIONS: [&[u8]; 4] = [b"1.1", b"1.0", b"2", b"2.0"];
 const MAX_HEADERS: usize = 128;
 
 /// A request as it was found.
+#[derive(Debug)]
 pub(super) struct Found<'b> {
+    /// Where it begins.
+    pub(super) start: usize,
     /// From its method on.
     bytes: &'b [u8],
-    /// Whether what stands before it is of tcpdump.
-    is_dump: bool,
+    /// What tcpdump shows of the packet that it came in, if what stands before it is of tcpdump.
+    packet: Option<Packet<'b>>,
 }
 
-/// The request in `bytes`; what tcpdump shows of the packet may stand before it.
+impl Found<'_> {
+    /// Whether it was captured with tcpdump.
+    pub(super) fn is_dump(&self) -> bool {
+        self.packet.is_some()
+    }
+}
+
+/// The first request in `bytes`; what tcpdump shows of the packet may stand before it.
 pub(super) fn find(bytes: &[u8]) -> Option<Found<'_>> {
     let mut at = 0_usize;
-    let mut is_dump = false;
-    for line in bytes.split(|byte| *byte == b'\n').take(MAX_LINES) {
+    let mut packet = None;
+    for line in bytes.split(|byte| *byte == b'\n') {
         // tcpdump repeats the request in the line that it writes before the packet.
-        let of_request = Some(line).filter(|line| length_of_packet(line).is_none());
-        is_dump |= of_request.is_none();
-        if let Some(end) = of_request.and_then(|line| memchr::memmem::find(line, b" HTTP/1.")) {
+        let of_request = match Packet::of(line) {
+            Some(found) => {
+                packet = Some(found);
+                None
+            }
+            None => memchr::memmem::find(line, b" HTTP/"),
+        };
+        if let Some(end) = of_request {
             let before = line.get(..end)?;
             let start = METHODS.iter().filter_map(|method| memchr::memmem::rfind(before, method)).max();
             if let Some(start) = start {
                 // The head of a packet begins so, of IPv4 and of IPv6.
-                is_dump |= line.starts_with(b"E.") || line.starts_with(b"`.");
-                return Some(Found { bytes: bytes.get(at.checked_add(start)?..)?, is_dump });
+                let is_packet = line.starts_with(b"E.") || line.starts_with(b"`.");
+                let packet = packet.or_else(|| is_packet.then(Packet::default));
+                let start = at.checked_add(start)?;
+                return Some(Found { start, bytes: bytes.get(start..)?, packet });
             }
         }
         at = at.saturating_add(line.len()).saturating_add(1);
@@ -39,23 +58,10 @@ pub(super) fn find(bytes: &[u8]) -> Option<Found<'_>> {
     None
 }
 
-/// Reads the request.
-pub(super) fn read(found: &Found<'_>) -> Result<Capture, Unreadable> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let Found { bytes, mut is_dump } = *found;
-    let Ok(httparse::Status::Complete(length)) = request.parse(bytes) else {
-        return Err(Unreadable::Unknown);
-    };
-    let head = Head {
-        method: request.method.unwrap_or_default().to_owned(),
-        target: request.path.unwrap_or_default().to_owned(),
-        headers: request
-            .headers
-            .iter()
-            .map(|header| (header.name.to_owned(), String::from_utf8_lossy(header.value).trim().to_owned()))
-            .collect(),
-    };
+/// Reads the request, and says how long it is; of what tcpdump wrote, without the body, which may be in pieces.
+pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
+    let Found { bytes, packet, .. } = found;
+    let (head, length) = head(bytes).ok_or(Unreadable::Unknown)?;
     let rest = bytes.get(length..).unwrap_or_default();
     let header = |name: &str| {
         head.headers
@@ -63,43 +69,72 @@ pub(super) fn read(found: &Found<'_>) -> Result<Capture, Unreadable> {
             .find(|(found, _)| found.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
     };
-    let body = if header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-        dechunk(rest)
-            .ok_or(Unreadable::Incomplete { captured: rest.len(), announced: rest.len().saturating_add(1) })?
+    let mut is_dump = packet.is_some();
+    let announced = header("content-length").and_then(|length| length.parse::<usize>().ok());
+    let is_in_chunks =
+        header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+    let (body, consumed) = if is_in_chunks {
+        let (body, after) = dechunk(rest).ok_or(Unreadable::Incomplete {
+            captured: rest.len(),
+            announced: rest.len().saturating_add(1),
+        })?;
+        (body, rest.len().saturating_sub(after.len()))
     } else {
-        let packets = tcpdump::payload(rest);
-        is_dump |= packets.is_some();
-        let packets = packets.unwrap_or_else(|| rest.to_vec());
-        match header("content-length").and_then(|length| length.parse::<usize>().ok()) {
-            Some(announced) => packets
-                .get(..announced)
-                .ok_or_else(|| {
-                    let captured = packets.len();
-                    if is_dump {
-                        Unreadable::IncompleteDump { captured, announced }
-                    } else {
-                        Unreadable::Incomplete { captured, announced }
-                    }
-                })?
-                .to_vec(),
-            None => packets.trim_ascii_end().to_vec(),
-        }
+        let payload = tcpdump::payload(rest, packet.as_ref(), announced);
+        is_dump |= payload.is_some();
+        let payload = payload.map_or(Cow::Borrowed(rest), Cow::Owned);
+        let body = if let Some(announced) = announced {
+            payload.get(..announced).ok_or_else(|| {
+                let captured = payload.len();
+                if is_dump {
+                    Unreadable::IncompleteDump { captured, announced }
+                } else {
+                    Unreadable::Incomplete { captured, announced }
+                }
+            })?
+        } else {
+            let end = find(&payload).map_or(payload.len(), |next| next.start);
+            payload.get(..end).unwrap_or_default().trim_ascii_end()
+        };
+        (body.to_vec(), body.len())
     };
+    let length = if is_dump { length } else { length.saturating_add(consumed) };
     if body.is_empty() {
         // Whoever sends all in the address sends the same parameters.
         let query = head.target.split_once('?').map(|(_, query)| query.as_bytes().to_vec());
         let query = query.filter(|query| !query.is_empty()).ok_or(Unreadable::NoBody)?;
-        return Ok(Capture::body("an HTTP request", Some(head), &query));
+        return Ok((Capture::body("an HTTP request", Some(head), &query), length));
     }
     let capture = Capture::body("an HTTP request", Some(head), &body);
-    if is_dump {
-        return Ok(Capture { placeholder: Some(tcpdump::PLACEHOLDER), ..capture }.noting(tcpdump::NOTE));
-    }
-    Ok(capture)
+    let capture = if is_dump {
+        Capture { placeholder: Some(tcpdump::PLACEHOLDER), ..capture }.noting(tcpdump::NOTE)
+    } else {
+        capture
+    };
+    Ok((capture, length))
 }
 
-/// The body in chunks, if it is whole.
-fn dechunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+/// The head that `bytes` begin with, and its length.
+fn head(bytes: &[u8]) -> Option<(Head, usize)> {
+    let (line, rest) = bytes.split_at_checked(memchr::memchr(b'\n', bytes)?.checked_add(1)?)?;
+    let mut words = line.trim_ascii_end().rsplitn(2, |byte| *byte == b' ');
+    let version = words.next()?.strip_prefix(b"HTTP/")?;
+    let (method, path) = std::str::from_utf8(words.next()?).ok()?.split_once(' ')?;
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let Ok(httparse::Status::Complete((length, headers))) = httparse::parse_headers(rest, &mut headers)
+    else {
+        return None;
+    };
+    let headers = headers
+        .iter()
+        .map(|header| (header.name.to_owned(), String::from_utf8_lossy(header.value).trim().to_owned()))
+        .collect();
+    let head = Head { method: method.to_owned(), target: target(path), headers };
+    VERSIONS.contains(&version).then_some((head, line.len().checked_add(length)?))
+}
+
+/// The body in chunks, if it is whole, and what comes after it.
+fn dechunk(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut body = Vec::new();
     loop {
         let end = memchr::memchr(b'\n', rest)?;
@@ -107,7 +142,7 @@ fn dechunk(mut rest: &[u8]) -> Option<Vec<u8>> {
         let size = usize::from_str_radix(line.trim().split(';').next()?.trim(), 16).ok()?;
         rest = rest.get(end.checked_add(1)?..)?;
         if size == 0 {
-            return Some(body);
+            return Some((body, rest));
         }
         body.extend_from_slice(rest.get(..size)?);
         rest = rest.get(size..)?;

@@ -1,4 +1,4 @@
-//! Arrays as PHP prints them: by `print_r`, `var_dump` and `var_export`.
+//! Arrays as PHP prints them: by `print_r`, `var_dump`, `var_export` and `serialize`.
 
 use super::Capture;
 use crate::diagnose::Parameters;
@@ -6,41 +6,76 @@ use crate::receive::form::is_name;
 
 type Pair<'t> = (&'t str, String);
 
-/// Reads the array that `text` begins with.
-pub(super) fn array(text: &str) -> Option<Capture> {
+/// Reads the array that `text` begins with, and returns what comes after it.
+pub(super) fn array(text: &str) -> Option<(Capture, &str)> {
     if let Some(rest) = text.strip_prefix("Array") {
-        return parsed("what print_r of PHP prints", &printed(rest.trim_start().strip_prefix('(')?)?);
+        return parsed("what print_r of PHP prints", printed(rest.trim_start().strip_prefix('(')?)?);
     }
     let rest = text.strip_prefix("array")?.trim_start().strip_prefix('(')?;
     let after = rest.trim_start_matches(|character: char| character.is_ascii_digit());
     match after.strip_prefix(')').filter(|_| after.len() < rest.len()) {
-        Some(after) => parsed("what var_dump of PHP prints", &dumped(after.trim_start().strip_prefix('{')?)?),
-        None => parsed("what var_export of PHP prints", &exported(rest)?),
+        Some(after) => parsed("what var_dump of PHP prints", dumped(after.trim_start().strip_prefix('{')?)?),
+        None => parsed("what var_export of PHP prints", exported(rest)?),
     }
 }
 
-fn parsed(form: &'static str, pairs: &[Pair<'_>]) -> Option<Capture> {
+/// Reads the braces that `text` begins with, of an array as `serialize` writes it.
+pub(super) fn serialized(text: &str) -> Option<(Capture, &str)> {
+    let mut rest = text.strip_prefix('{')?;
+    let mut pairs = Vec::new();
+    loop {
+        if rest.starts_with('}') {
+            return parsed("what serialize of PHP writes", (pairs, rest));
+        }
+        let (name, after) = item(rest)?;
+        let (value, after) = item(after)?;
+        pairs.push((name, value.to_owned()));
+        rest = after;
+    }
+}
+
+/// The text in `s:5:"value";`, whose length is that in bytes.
+fn item(text: &str) -> Option<(&str, &str)> {
+    let (length, rest) = text.strip_prefix("s:")?.split_once(":\"")?;
+    let (value, rest) = rest.split_at_checked(length.parse().ok()?)?;
+    Some((value, rest.strip_prefix("\";")?))
+}
+
+fn parsed<'t>(form: &'static str, found: (Vec<Pair<'_>>, &'t str)) -> Option<(Capture, &'t str)> {
+    let (pairs, rest) = found;
     let parameters: Parameters =
         pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    (!parameters.is_empty()).then(|| Capture::parsed(form, parameters))
+    (!parameters.is_empty()).then(|| (Capture::parsed(form, parameters), rest))
 }
 
 /// `[name] => value`, each on a line of its own or, where something made one line of all, after a space. Nothing is
 /// escaped, so that a value ends where the next name begins.
-fn printed(text: &str) -> Option<Vec<Pair<'_>>> {
+fn printed(text: &str) -> Option<(Vec<Pair<'_>>, &str)> {
     let mut pairs = Vec::new();
     let (mut name, mut value) = entry(text.trim_start())?;
     loop {
-        let next = value.match_indices('[').find_map(|(at, _)| {
+        let mut own = value;
+        let mut next = value.match_indices('[').find_map(|(at, _)| {
             let before = value.get(..at)?.chars().next_back();
             let (next, after) = entry(value.get(at..)?).filter(|_| before.is_none_or(char::is_whitespace))?;
             Some((at, next, after))
         });
-        let end = next.map_or_else(|| last(value), |(at, ..)| Some(at))?;
+        if let Some(end) = next.and_then(|(at, ..)| another(value, at)) {
+            own = value.get(..end)?;
+            next = None;
+        }
+        let end = next.map_or_else(|| last(own), |(at, ..)| Some(at))?;
         pairs.push((name, list(&without_break(value.get(..end)?))));
-        let Some((_, next, after)) = next else { return Some(pairs) };
+        let Some((_, next, after)) = next else { return Some((pairs, value.get(end..)?)) };
         (name, value) = (next, after);
     }
+}
+
+/// Where in `value` another array begins, if it is the first of its names that stands at this place, and none that comes
+/// after the value.
+fn another(value: &str, at: usize) -> Option<usize> {
+    let before = value.get(..at)?.trim_end().strip_suffix('(')?.trim_end().strip_suffix("Array")?;
+    (!value.starts_with("Array")).then_some(before.len())
 }
 
 /// The name of the entry that `text` begins with, and what comes after its arrow.
@@ -78,7 +113,7 @@ fn list(value: &str) -> String {
 }
 
 /// `["name"]=> string(5) "value"`. The length is that in bytes.
-fn dumped(mut text: &str) -> Option<Vec<Pair<'_>>> {
+fn dumped(mut text: &str) -> Option<(Vec<Pair<'_>>, &str)> {
     let mut pairs = Vec::new();
     loop {
         text = text.trim_start();
@@ -87,7 +122,7 @@ fn dumped(mut text: &str) -> Option<Vec<Pair<'_>>> {
         } else if let Some(rest) = text.strip_prefix('\'') {
             ("'", rest)
         } else {
-            return Some(pairs);
+            return Some((pairs, text));
         };
         let (name, rest) = rest.split_once(quote)?;
         let rest = rest.trim_start().strip_prefix("=>")?.trim_start().strip_prefix("string")?;
@@ -103,10 +138,10 @@ fn dumped(mut text: &str) -> Option<Vec<Pair<'_>>> {
 }
 
 /// `'name' => 'value',`, with `\'` and `\\`.
-fn exported(mut text: &str) -> Option<Vec<Pair<'_>>> {
+fn exported(mut text: &str) -> Option<(Vec<Pair<'_>>, &str)> {
     let mut pairs = Vec::new();
     loop {
-        let Some(rest) = text.trim_start().strip_prefix('\'') else { return Some(pairs) };
+        let Some(rest) = text.trim_start().strip_prefix('\'') else { return Some((pairs, text)) };
         let (name, rest) = rest.split_once('\'')?;
         let mut rest = rest.trim_start().strip_prefix("=>")?.trim_start().strip_prefix('\'')?;
         let mut value = String::new();

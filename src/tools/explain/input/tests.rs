@@ -1,9 +1,19 @@
+mod forms;
+mod several;
+
 use super::*;
 
 const BODY: &str = "charset=UTF-8&biz_content=%7B%22a%22%3A%22%26+%27%22%7D&sign=AB%2B%2F%3D&app_id=1";
 
+/// The one notification in `bytes`.
+fn capture_of(bytes: &[u8]) -> Result<Capture, Unreadable> {
+    let mut all = Capture::all(bytes)?;
+    assert_eq!(all.len(), 1, "{}", String::from_utf8_lossy(bytes));
+    Ok(all.remove(0))
+}
+
 fn read(text: &str) -> Capture {
-    Capture::read(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
+    capture_of(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 #[track_caller]
@@ -33,7 +43,7 @@ fn a_request_is_read_to_the_end_of_its_body() {
         let head = capture.head.unwrap();
         assert_eq!((head.method.as_str(), head.target.as_str()), ("POST", "/alipay/notify?x=1"));
         assert_eq!(head.headers[0], ("Host".to_owned(), "a".to_owned()));
-        let cut = Capture::read(format!("{request}{}", BODY.split_at(10).0).as_bytes()).unwrap_err();
+        let cut = capture_of(format!("{request}{}", BODY.split_at(10).0).as_bytes()).unwrap_err();
         assert_eq!(cut, Unreadable::Incomplete { captured: 10, announced: length });
     }
 }
@@ -44,7 +54,7 @@ fn a_request_in_chunks_is_put_together() {
     let request = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunks = format!("14\r\n{one}\r\n{:x};x=1\r\n{other}\r\n0\r\n\r\n", other.len());
     holds_the_body(&format!("{request}{chunks}"), "an HTTP request");
-    assert!(Capture::read(format!("{request}14\r\n{one}").as_bytes()).is_err());
+    assert!(capture_of(format!("{request}14\r\n{one}").as_bytes()).is_err());
 }
 
 #[test]
@@ -69,12 +79,12 @@ fn what_tcpdump_writes_around_the_packets_is_passed_over_with_every_form_of_the_
         assert_eq!((capture.notes, capture.placeholder), (vec![tcpdump::NOTE], Some(tcpdump::PLACEHOLDER)));
         let short = dump.replace(&format!("Content-Length: {}", BODY.len()), "Content-Length: 999");
         assert_eq!(
-            Capture::read(short.as_bytes()).unwrap_err(),
+            capture_of(short.as_bytes()).unwrap_err(),
             Unreadable::IncompleteDump { captured: BODY.len(), announced: 999 }
         );
     }
     // A line of the body that only begins with a number is none of its lines.
-    assert_eq!(tcpdump::length_of_packet(b"12 IP addresses, length 3"), None);
+    assert_eq!(tcpdump::Packet::of(b"12 IP addresses, length 3"), None);
 }
 
 #[test]
@@ -90,7 +100,7 @@ fn one_packet_of_tcpdump_without_the_line_before_it_is_known_as_one() {
 fn a_request_with_all_in_its_address_is_read_from_there() {
     let capture = holds_the_body(&format!("GET /n?{BODY} HTTP/1.1\r\nHost: a\r\n\r\n"), "an HTTP request");
     assert_eq!(capture.head.unwrap().method, "GET");
-    assert_eq!(Capture::read(b"GET /n HTTP/1.1\r\nHost: a\r\n\r\n").unwrap_err(), Unreadable::NoBody);
+    assert_eq!(capture_of(b"GET /n HTTP/1.1\r\nHost: a\r\n\r\n").unwrap_err(), Unreadable::NoBody);
 }
 
 #[test]
@@ -119,11 +129,11 @@ fn a_curl_command_is_read_with_the_quotes_of_every_shell() {
         assert_eq!((head.method.as_str(), head.target.as_str()), ("POST", "/n"), "{command}");
     }
     assert_eq!(
-        Capture::read(b"curl --data-binary @x.form http://a").unwrap_err(),
+        capture_of(b"curl --data-binary @x.form http://a").unwrap_err(),
         Unreadable::NamesFile("x.form".to_owned())
     );
-    assert_eq!(Capture::read(b"curl -d 'x").unwrap_err(), Unreadable::OpenQuote);
-    assert_eq!(Capture::read(b"curl http://a").unwrap_err(), Unreadable::NoBody);
+    assert_eq!(capture_of(b"curl -d 'x").unwrap_err(), Unreadable::OpenQuote);
+    assert_eq!(capture_of(b"curl http://a").unwrap_err(), Unreadable::NoBody);
 }
 
 #[test]
@@ -202,12 +212,12 @@ fn a_map_is_found_in_a_structured_log_and_beside_other_maps() {
     }
     // What is neither UTF-8 nor GBK is read as it is.
     let odd = b"{app_id=1, biz_content={\"a\":{\"b\":1},\"c\":\"\xc8\"}, sign=AB}";
-    let odd = Capture::read(odd).unwrap().parameters();
+    let odd = capture_of(odd).unwrap().parameters();
     assert_eq!(odd.get("biz_content"), Some(&b"{\"a\":{\"b\":1},\"c\":\"\xc8\"}"[..]));
     assert_eq!(odd.get("sign"), Some(&b"AB"[..]));
     // Bytes that are no UTF-8 after it are no part of it.
     let after = [json.as_bytes(), b" \xff"].concat();
-    assert_eq!(Capture::read(&after).unwrap().parameters(), Parameters::decoded(BODY.as_bytes()));
+    assert_eq!(capture_of(&after).unwrap().parameters(), Parameters::decoded(BODY.as_bytes()));
 }
 
 /// The body of which the captures below hold the parameters.
@@ -318,7 +328,7 @@ fn a_map_of_java_may_hold_lists_or_be_cut() {
     );
     assert_eq!(cut.notes, [CUT]);
     let addresses = "{app_id=[Ljava.lang.String;@6d06d69c, sign=[Ljava.lang.String;@7852e922}";
-    assert_eq!(Capture::read(addresses.as_bytes()).unwrap_err(), Unreadable::Addresses);
+    assert_eq!(capture_of(addresses.as_bytes()).unwrap_err(), Unreadable::Addresses);
 }
 
 #[test]
@@ -334,7 +344,7 @@ fn captures_in_gbk_keep_their_bytes() {
         "curl -d 'app_id=1&subject=人脸}昞&sign=AB' http://a",
         "app_id=1&subject=人脸}昞&sign=AB",
     ] {
-        let capture = Capture::read(&gbk(text)).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let capture = capture_of(&gbk(text)).unwrap_or_else(|error| panic!("{error}: {text}"));
         assert_eq!(capture.parameters().get("subject"), Some(value.as_slice()), "{text}");
         assert_eq!(capture.parameters().get("sign"), Some(&b"AB"[..]), "{text}");
     }
@@ -432,16 +442,16 @@ fn what_holds_nothing_of_a_notification_is_no_capture_of_one() {
         r#"{"request":{"postData":{"text":"a=1"}}}"#,
         "{}x",
     ] {
-        assert_eq!(Capture::read(text.as_bytes()).err(), Some(Unreadable::NoNotification), "{text}");
+        assert_eq!(capture_of(text.as_bytes()).err(), Some(Unreadable::NoNotification), "{text}");
     }
 }
 
 #[test]
 fn what_is_no_capture_is_said_to_be_none() {
     for text in ["hello", "<html>", "[1]", "{", "-----BEGIN PUBLIC KEY-----"] {
-        assert_eq!(Capture::read(text.as_bytes()).unwrap_err(), Unreadable::Unknown, "{text}");
+        assert_eq!(capture_of(text.as_bytes()).unwrap_err(), Unreadable::Unknown, "{text}");
     }
-    assert_eq!(Capture::read(b" \n").unwrap_err(), Unreadable::Empty);
+    assert_eq!(capture_of(b" \n").unwrap_err(), Unreadable::Empty);
 }
 
 proptest::proptest! {
@@ -451,6 +461,6 @@ proptest::proptest! {
             b"", b"curl -d ", b"POST / HTTP/1.1\r\n\r\n", b"{", b"{'", b"{\"", b"a=", b"curl $'", b"curl ^\"", b"map[a:",
             b"[('", b"Array ( [a] => ", b"array(1) { [\"a\"]=> string(9) \"", b"array ( 'a' => '",
         ];
-        drop(Capture::read(&[starts[start], &bytes].concat()));
+        drop(Capture::all(&[starts[start], &bytes].concat()));
     }
 }
