@@ -74,6 +74,16 @@ def python(folder, upstream, bits, processors):
     return Peer(command, address, processors, stderr=subprocess.DEVNULL)
 
 
+def bare(build):
+    """The limit: what the work takes with hyper and aws-lc, and nothing beside it."""
+
+    def start(folder, upstream, bits, processors):
+        address = f"127.0.0.1:{free_port()}"
+        return Peer([build / "limit" / "bare", address, upstream.address, public_key(bits)], address, processors)
+
+    return start
+
+
 def sidecar(binary):
     def start(folder, upstream, bits, processors):
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,9 +96,9 @@ def has_nginx():
     return shutil.which("nginx") and Path("/usr/share/lua/5.1/openssl/pkey.lua").exists()
 
 
-def targets(binaries):
+def targets(build, binaries):
     """What can be measured here; what cannot is named."""
-    found = {name: sidecar(path) for name, path in binaries.items()}
+    found = {"bare hyper + aws-lc": bare(build)} | {name: sidecar(path) for name, path in binaries.items()}
     for name, start, is_there, remedy in [
         ("nginx + Lua + OpenSSL", nginx, has_nginx(), "apt-get install nginx-light libnginx-mod-http-lua lua-luaossl lua-cjson"),
         ("Node + alipay-sdk", node, SDK.exists(), "make test-deps"),
@@ -197,7 +207,7 @@ def main():
     arguments.add_argument("--out", type=Path)
     options = arguments.parse_args()
     binaries = dict(pair.split("=", 1) for pair in options.binary)
-    found = targets(binaries)
+    found = targets(options.build, binaries)
     if options.only:
         found = {name: start for name, start in found.items() if any(word in name for word in options.only.split(","))}
     _, other = sides()

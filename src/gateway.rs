@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -108,7 +109,7 @@ impl<O: Outside> Gateway<O> {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let mut line = Line::new(Instant::now(), peer);
-        let outcome = drain.unless_over(self.forward(request, &mut line)).await;
+        let outcome = drain.unless_over(pin!(self.forward(request, &mut line))).await;
         let outcome = outcome.unwrap_or_else(|stop| Err(Reason::from(stop).into()));
         self.telemetry.record(&line, &outcome);
         let response = ack(&outcome, self.shared.config.failure_status);

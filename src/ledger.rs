@@ -48,6 +48,7 @@ use self::store::{AnyStore, Known, Store, StoreError};
 use crate::ack::Outcome;
 use crate::config::{self, OnStoreError};
 use crate::deliver::Delivery;
+use crate::patience;
 use crate::rejection::{Reason, Rejection};
 use crate::translate::Event;
 
@@ -419,7 +420,7 @@ impl<S: Store> Book<S> {
         step: Step,
         asked: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let outcome = timeout(terms.store_patience, asked).await.unwrap_or(Err(StoreError::Late));
+        let outcome = patience::within(terms.store_patience, asked).await.unwrap_or(Err(StoreError::Late));
         match &outcome {
             Ok(_) => self.figures.succeeded(step),
             Err(error) => self.figures.failed(step, error),

@@ -24,6 +24,7 @@ pub mod passthrough;
 pub mod diagnose;
 pub mod schedule;
 pub mod outside;
+mod patience;
 pub mod telemetry;
 pub mod reload;
 pub mod replay;

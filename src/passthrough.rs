@@ -104,7 +104,7 @@ impl Passthrough {
     {
         let mut tally = Tally::begin(&self.metrics, peer);
         let exchange = self.exchange(request, peer, scheme, tally.count);
-        match drain.unless_over(exchange).await.unwrap_or_else(|stop| Err(stop.into())) {
+        match drain.unless_over(pin!(exchange)).await.unwrap_or_else(|stop| Err(stop.into())) {
             Ok((response, driver)) => {
                 tally.status = Some(response.status());
                 response.map(|body| Passed::apps(body, driver, tally))

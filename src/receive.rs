@@ -18,6 +18,7 @@ use hyper::{Method, Request, Uri};
 
 use self::body::Pieces;
 use self::form::Form;
+use crate::patience;
 use crate::rejection::{Evidence, Reason, Rejection};
 
 /// The bounds within which a request is read.
@@ -67,7 +68,7 @@ where
     }
     headers(&head.headers)?;
     length(&head.headers, &body, limits)?;
-    let body = tokio::time::timeout(limits.body_timeout, read(body, limits.max_body))
+    let body = patience::within(limits.body_timeout, read(body, limits.max_body))
         .await
         .unwrap_or(Err(Reason::SlowBody.into()))?;
     Received::parse(&body, limits.max_params).map_err(|rejection| rejection.with(Evidence::Body(body)))

@@ -29,6 +29,7 @@ use self::counted::{Answer, Counted};
 pub use self::idle::Idle;
 use self::idle::{Connection, IdleTo};
 use crate::outside::Outside;
+use crate::patience::within;
 use crate::rejection::{Reason, Rejection};
 
 /// The longest head of an answer.
@@ -111,7 +112,8 @@ impl<O: Outside> Pool<O> {
             }
         }
         let request = build()?;
-        let connection = self.connect().await?;
+        // Not many notifications wait for that, and none is to be moved with room for it.
+        let connection = Box::pin(self.connect()).await?;
         Ok(self.send_over(connection, request, sleep(PATIENCE)).await?)
     }
 
@@ -158,7 +160,7 @@ impl<O: Outside> Pool<O> {
         loop {
             let mut connection = self.idle.take(self.worker)?;
             // One whose last request the upstream never read to its end does not get ready.
-            if let Ok(Ok(())) = timeout(READY_TIME, connection.sender.ready()).await {
+            if let Ok(Ok(())) = within(READY_TIME, connection.sender.ready()).await {
                 return Some(connection);
             }
         }

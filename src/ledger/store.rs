@@ -93,12 +93,14 @@ pub(crate) enum AnyStore {
     Simulated(super::simulated::Simulated),
 }
 
+/// What waits for Redis is large, and stands elsewhere, so that the notifications which wait for nothing are not moved with room
+/// for it.
 impl Store for AnyStore {
     async fn begin(&self, key: Key, now: Moment, terms: &Terms) -> Result<Known, StoreError> {
         match self {
             Self::Memory(store) => store.begin(key, now, terms).await,
             Self::File(store) => store.begin(key, now, terms).await,
-            Self::Redis(store) => store.begin(key, now, terms).await,
+            Self::Redis(store) => Box::pin(store.begin(key, now, terms)).await,
             #[cfg(test)]
             Self::Simulated(store) => store.begin(key, now, terms).await,
         }
@@ -114,7 +116,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.end(key, record, failure, terms).await,
             Self::File(store) => store.end(key, record, failure, terms).await,
-            Self::Redis(store) => store.end(key, record, failure, terms).await,
+            Self::Redis(store) => Box::pin(store.end(key, record, failure, terms)).await,
             #[cfg(test)]
             Self::Simulated(store) => store.end(key, record, failure, terms).await,
         }
@@ -124,7 +126,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.kept().await,
             Self::File(store) => store.kept().await,
-            Self::Redis(store) => store.kept().await,
+            Self::Redis(store) => Box::pin(store.kept()).await,
             #[cfg(test)]
             Self::Simulated(store) => store.kept().await,
         }
@@ -134,7 +136,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.entries(keys).await,
             Self::File(store) => store.entries(keys).await,
-            Self::Redis(store) => store.entries(keys).await,
+            Self::Redis(store) => Box::pin(store.entries(keys)).await,
             #[cfg(test)]
             Self::Simulated(store) => store.entries(keys).await,
         }
@@ -144,7 +146,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.stored(key).await,
             Self::File(store) => store.stored(key).await,
-            Self::Redis(store) => store.stored(key).await,
+            Self::Redis(store) => Box::pin(store.stored(key)).await,
             #[cfg(test)]
             Self::Simulated(store) => store.stored(key).await,
         }
@@ -154,7 +156,7 @@ impl Store for AnyStore {
         match self {
             Self::Memory(store) => store.is_any_accepted(keys, now, terms).await,
             Self::File(store) => store.is_any_accepted(keys, now, terms).await,
-            Self::Redis(store) => store.is_any_accepted(keys, now, terms).await,
+            Self::Redis(store) => Box::pin(store.is_any_accepted(keys, now, terms)).await,
             #[cfg(test)]
             Self::Simulated(store) => store.is_any_accepted(keys, now, terms).await,
         }

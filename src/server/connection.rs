@@ -309,7 +309,8 @@ async fn answer(
     let gateway = worker.gateway();
     let mut response = if let Some(passthrough) = gateway.passes(&request) {
         state.passes();
-        let response = passthrough.pass(request, peer, state.scheme, &worker.drain).await;
+        // Apart, so that a notification is not moved with room for it.
+        let response = Box::pin(passthrough.pass(request, peer, state.scheme, &worker.drain)).await;
         state.moved.set(Some(Instant::now()));
         let ends_by_closing = is_old && !response.headers().contains_key(CONTENT_LENGTH);
         let leaving = |body| Leaving { body, state: Rc::clone(state), ends_by_closing };

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -96,8 +96,7 @@ impl Drain {
     /// Runs `future` to its end, unless it panics or the process is over before that.
     ///
     /// The task must be one that has entered: it is woken when the phase moves on.
-    pub async fn unless_over<T>(&self, future: impl Future<Output = T>) -> Result<T, Stop> {
-        let mut future = pin!(future);
+    pub async fn unless_over<T>(&self, mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, Stop> {
         poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
             Ok(Poll::Pending) if self.phase.get() == Phase::Over => Poll::Ready(Err(Stop::Over)),
@@ -128,6 +127,7 @@ impl Drop for Ticket {
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
+    use std::pin::pin;
 
     use super::*;
 
@@ -142,10 +142,10 @@ mod tests {
             ready(()).await;
             panic!("a defect")
         };
-        let stop = run(drain.unless_over::<()>(panics)).unwrap_err();
+        let stop = run(drain.unless_over::<()>(pin!(panics))).unwrap_err();
         assert_eq!(Reason::from(stop), Reason::Internal);
         assert_eq!(Reason::Internal.rule().answer, crate::rejection::Answer::Retry);
-        assert_eq!(run(drain.unless_over(ready(7))), Ok(7));
+        assert_eq!(run(drain.unless_over(pin!(ready(7)))), Ok(7));
     }
 
     #[test]
@@ -153,8 +153,8 @@ mod tests {
         let drain = Rc::new(Drain::default());
         let stop = run(async {
             let ticket = poll_fn(|context| Poll::Ready(drain.enter(context))).await;
-            let (stop, ()) =
-                tokio::join!(drain.unless_over(pending::<()>()), async { drain.advance(Phase::Over) });
+            let never = pin!(pending::<()>());
+            let (stop, ()) = tokio::join!(drain.unless_over(never), async { drain.advance(Phase::Over) });
             drop(ticket);
             drain.emptied().await;
             stop.unwrap_err()
