@@ -49,7 +49,8 @@ lint: ## formatting, clippy and documentation, warnings denied
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --document-private-items --locked
 
 bench-build: $(GUNGRAUN)/bin/gungraun-runner
-	$(CARGO) build --release --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET) --lib --bins --benches
+	$(CARGO) build --release --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET) \
+		--lib --bin sidecar --bin load --benches
 
 bench-gate: packages bench-build ## whether a notification takes more instructions than it did, by 3%
 	@$(CARGO) fmt --check --manifest-path bench/Cargo.toml
@@ -60,8 +61,9 @@ bench-baseline: packages bench-build ## record the instructions that a notificat
 	@CARGO="$(CARGO)" PATH="$(abspath $(GUNGRAUN))/bin:$$PATH" \
 		bench/gate.py $(abspath $(TARGET)) bench/baseline.json --renew
 
-bench: build bench-build test-deps ## the sidecar and its peers side by side, ROUNDS=5; the table, and docs/performance/comparison.json
+bench: build bench-build test-deps ## the sidecar, its limit and its peers side by side, ROUNDS=5; the table, and docs/performance/comparison.json
 	@command -v nginx >/dev/null || echo "bench: nginx as well: apt-get install nginx-light libnginx-mod-http-lua lua-luaossl lua-cjson"
+	$(CARGO) build --profile limit --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET) --bin bare
 	@bench/compare.py $(abspath $(TARGET)) --binary alipay-sidecar=$(abspath $(TARGET))/release/alipay-sidecar \
 		--rounds $(or $(ROUNDS),5) --out docs/performance/comparison.json
 

@@ -46,7 +46,10 @@ fn main() -> Result<(), Failure> {
         upstream: format!("http://{upstream}/alipay/notify").parse()?,
         client: Client::builder(TokioExecutor::new()).pool_max_idle_per_host(512).build(connector),
     });
-    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?.block_on(serve(bare, listen))
+    Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?
+        .block_on(serve(bare, listen))
 }
 
 async fn serve(bare: Rc<Bare>, listen: &str) -> Result<(), Failure> {
@@ -90,7 +93,8 @@ impl Bare {
     fn verified(&self, body: &[u8]) -> Result<Vec<u8>, Failure> {
         let mut parameters: Vec<_> = form_urlencoded::parse(body).collect();
         parameters.sort_unstable();
-        let (mut sign, mut signed, mut json) = (None, String::with_capacity(body.len()), Vec::with_capacity(body.len()));
+        let (mut sign, mut signed, mut json) =
+            (None, String::with_capacity(body.len()), Vec::with_capacity(body.len()));
         for (name, value) in &parameters {
             match name.as_ref() {
                 "sign" => sign = Some(BASE64_STANDARD.decode(value.as_ref())?),
