@@ -300,7 +300,7 @@ fn record(
 fn to_tell() -> (Telemetry, Line, Result<Outcome, Rejection>) {
     log::start(Log { level: tracing::Level::INFO, format: LogFormat::Json }).unwrap();
     let config = stage::config(1, "");
-    let telemetry = Telemetry::new(Arc::new(Metrics::new(config.catalogue.methods()).unwrap()));
+    let telemetry = Telemetry::new(Arc::new(Metrics::new(config.catalogue.methods(), "memory").unwrap()));
     let mut line = Line::new(Instant::now(), SocketAddr::from(([127, 0, 0, 1], 40_000)));
     line.traced(&TraceContext::of(&HeaderMap::new()));
     line.received(&received(&v1(ID)));
