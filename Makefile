@@ -20,7 +20,7 @@ SKIPPED := $(TARGET)/skipped.txt
 GUNGRAUN_VERSION := $(shell awk -F '"' '/^name = "gungraun"$$/ { getline; print $$2 }' bench/Cargo.lock)
 GUNGRAUN := $(TARGET)/tools/gungraun-runner-$(GUNGRAUN_VERSION)
 
-.PHONY: help demo test test-deps packages promtool lint bench bench-build bench-gate bench-baseline scale plots soak flood ledger faults simulate-faults timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug man clean
+.PHONY: help demo test test-deps packages promtool lint bench bench-build bench-gate bench-baseline scale size plots soak flood ledger faults simulate-faults timing tls-scan pod messages fmt deny fuzz fuzz-smoke build image image-root image-debug man clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,7 +69,12 @@ bench: build bench-build test-deps ## the sidecar, its limit and its peers side 
 
 scale: build bench-build packages ## what a notification costs where there is more of something, and the ledger's table; docs/performance
 	@bench/scale.py $(abspath $(TARGET)) $(abspath $(TARGET))/release/alipay-sidecar docs/performance
+	@bench/start.py $(abspath $(TARGET)) $(abspath $(TARGET))/release/alipay-sidecar docs/performance/start.json
 	@$(MAKE) --no-print-directory ledger | bench/ledger.py docs/performance/ledger.json
+
+size: ## what each package brings to the release binary
+	$(CARGO) rustc --release --locked --bin alipay-sidecar --target-dir $(TARGET)/symbols --config 'profile.release.strip="none"'
+	@bench/size.py $(TARGET)/symbols/release/alipay-sidecar
 
 plots: ## draw docs/performance/*.svg of the figures there
 	@bench/plot.py docs/performance

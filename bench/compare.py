@@ -18,7 +18,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from load import Process, Senders, Sidecar, Upstream, free_port, public_key, wait_for
+from load import Senders, Server, Sidecar, Upstream, free_port, public_key
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -29,20 +29,9 @@ SLOT = 8
 FORGERIES = ["altered", "forged", "unsigned", "foreign"]
 
 
-class Peer(Process):
+def peer(command, address, processors, **options):
     """A gateway that does what the sidecar does, as far as the check asks."""
-
-    def __init__(self, command, address, processors, **options):
-        self.address = address
-        super().__init__(command, processors=processors, **options)
-
-    def __enter__(self):
-        try:
-            wait_for(self.address, self.popen)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    return Server(command, address, processors=processors, **options)
 
 
 def nginx(folder, upstream, bits, processors):
@@ -59,19 +48,19 @@ def nginx(folder, upstream, bits, processors):
         config = config.replace(f"@{name}@", str(value))
     file = folder / "nginx.conf"
     file.write_text(config)
-    return Peer(["nginx", "-p", "/usr/share/nginx", "-e", folder / "error.log", "-c", file], address, processors)
+    return peer(["nginx", "-p", "/usr/share/nginx", "-e", folder / "error.log", "-c", file], address, processors)
 
 
 def node(folder, upstream, bits, processors):
     address = f"127.0.0.1:{free_port()}"
     command = ["node", HERE / "peers" / "gateway.mjs", address, upstream.address, public_key(bits)]
-    return Peer(command, address, processors, stderr=subprocess.DEVNULL)
+    return peer(command, address, processors, stderr=subprocess.DEVNULL)
 
 
 def python(folder, upstream, bits, processors):
     address = f"127.0.0.1:{free_port()}"
     command = [PYTHON, HERE / "peers" / "gateway.py", address, upstream.address, public_key(bits)]
-    return Peer(command, address, processors, stderr=subprocess.DEVNULL)
+    return peer(command, address, processors, stderr=subprocess.DEVNULL)
 
 
 def bare(build):
@@ -79,7 +68,7 @@ def bare(build):
 
     def start(folder, upstream, bits, processors):
         address = f"127.0.0.1:{free_port()}"
-        return Peer([build / "limit" / "bare", address, upstream.address, public_key(bits)], address, processors)
+        return peer([build / "limit" / "bare", address, upstream.address, public_key(bits)], address, processors)
 
     return start
 
@@ -197,7 +186,7 @@ def machine():
 
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("build", type=Path)
+    arguments.add_argument("build", type=lambda path: Path(path).resolve())
     arguments.add_argument("--binary", action="append", default=[])
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--count", type=int, default=20_000)

@@ -90,47 +90,48 @@ class Upstream(Process):
         return int(self.ask("/count"))
 
 
-class Sidecar(Process):
-    """The sidecar, in front of an app; ready when the block begins."""
+class Server(Process):
+    """A process that listens at its `address` when the block begins."""
+
+    def __init__(self, command, address, **options):
+        self.address = address
+        super().__init__(command, **options)
+
+    def __enter__(self):
+        try:
+            wait_for(self.address, self.popen)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+
+class Sidecar(Server):
+    """The sidecar, in front of an app."""
 
     def __init__(self, binary, upstream, folder, *, apps=1, bits=2048, settings="", around=(), processors=None, log="info"):
         folder.mkdir(parents=True, exist_ok=True)
-        self.address, self.admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        config = folder / f"sidecar-{self.address.rpartition(':')[2]}.toml"
+        address, self.admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        config = folder / f"sidecar-{address.rpartition(':')[2]}.toml"
         config.write_text(
-            f'[server]\nlisten = "{self.address}"\nmax_body = "256KiB"\n[admin]\nlisten = "{self.admin}"\n'
+            f'[server]\nlisten = "{address}"\nmax_body = "256KiB"\n[admin]\nlisten = "{self.admin}"\n'
             f'[upstream]\nurl = "http://{upstream.address}/alipay/notify"\n{settings}\n'
             + "".join(
                 f'[[apps]]\napp_id = "{APPS + number}"\nalipay_public_key_files = ["{public_key(bits)}"]\n'
                 for number in range(apps)
             )
         )
-        super().__init__([*around, binary, "run", "--config", config], processors=processors, env={"SIDECAR_LOG": log})
-
-    def __enter__(self):
-        try:
-            wait_for(self.address, self.popen)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        command = [*around, binary, "run", "--config", config]
+        super().__init__(command, address, processors=processors, env={"SIDECAR_LOG": log})
 
 
-class Redis(Process):
-    """A Redis on loopback, which remembers nothing after its end; ready when the block begins."""
+class Redis(Server):
+    """A Redis on loopback, which remembers nothing after its end."""
 
     def __init__(self):
-        self.address = f"127.0.0.1:{free_port()}"
-        host, port = self.address.split(":")
-        super().__init__(["redis-server", "--bind", host, "--port", port, "--save", "", "--appendonly", "no"])
-
-    def __enter__(self):
-        try:
-            wait_for(self.address, self.popen)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        address = f"127.0.0.1:{free_port()}"
+        host, port = address.split(":")
+        super().__init__(["redis-server", "--bind", host, "--port", port, "--save", "", "--appendonly", "no"], address)
 
 
 def public_key(bits):
