@@ -28,7 +28,7 @@ def package(symbol):
     """Names in paths are those of packages, from the outside in; C has none."""
     names = re.findall(r"(?<![\w:])([a-z_][a-z0-9_]*)::", symbol)
     if not names:
-        return "C: aws-lc, libc"
+        return "C: aws-lc"
     return next((name for name in names if name not in STANDARD), "the standard library").replace("_", "-")
 
 
