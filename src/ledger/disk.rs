@@ -250,33 +250,41 @@ fn builder() -> redb::Builder {
     builder
 }
 
-/// Makes a file without records at `path`. Until it is whole it has another name, so that a crash leaves none that is half made.
+/// Makes a file without records at `path`. Until it is whole it has another name, so that a crash leaves none that is half
+/// made; and one that nobody else has, who makes one at the same time.
 fn create(path: &Path) -> Result<(), Problem> {
     let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".new");
+    unfinished.push(format!(".new-{:016x}", fastrand::u64(..)));
     let unfinished = PathBuf::from(unfinished);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)?;
+    let outcome = begin(&unfinished).and_then(|()| Ok(put(&unfinished, path)?));
+    // It has its place by now, or nobody's.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => outcome.and(Err(error.into())),
+        _ => outcome,
+    }
+}
+
+/// Makes a file without records, and closes it.
+fn begin(path: &Path) -> Result<(), Problem> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
     let database = builder().create_with_backend(FileBackend::new(file)?).map_err(explained)?;
     let transaction = database.begin_write()?;
     drop(transaction.open_table(RECORDS)?);
     transaction.commit()?;
     database.close()?;
-    // In no one's place: whoever was quicker has the file.
-    match fs::hard_link(&unfinished, path) {
-        Ok(()) => fs::remove_file(&unfinished)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(&unfinished)?,
+    Ok(())
+}
+
+/// Gives the file at `unfinished` its name, unless whoever was quicker has it.
+fn put(unfinished: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(unfinished, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         // Some file systems have no links.
-        Err(_) => fs::rename(&unfinished, path)?,
+        Err(_) => fs::rename(unfinished, path)?,
+        Ok(()) => {}
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    File::open(folder)?.sync_all()
 }
 
 /// What is wrong with a file, and what to do.

@@ -96,3 +96,29 @@ fn a_file_that_was_removed_or_replaced_is_an_error_of_each_sweep_until_it_is_put
     fs::rename(&aside, &path).unwrap();
     assert_eq!(errors_after_a_sweep(), 3);
 }
+
+#[test]
+fn of_those_that_begin_a_file_at_once_one_has_it_and_it_is_sound() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.redb");
+        let (start, opened) = (std::sync::Barrier::new(8), Mutex::new(Vec::new()));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    let disk = Disk::open(&path);
+                    opened.lock().unwrap().push(disk);
+                });
+            }
+        });
+        let opened = opened.into_inner().unwrap();
+        let problems: Vec<String> =
+            opened.iter().filter_map(|disk| disk.as_ref().err()).map(ToString::to_string).collect();
+        assert_eq!(problems.len(), 7, "{problems:?}");
+        assert!(problems.iter().all(|problem| problem.contains("another process")), "{problems:?}");
+        drop(opened);
+        Disk::open(&path).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "what was begun is cleared away");
+    }
+}
