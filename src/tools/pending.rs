@@ -117,7 +117,11 @@ fn exchange(
         }
         // Looking at what is kept is no reason to make a file.
         if !path.try_exists()? {
-            return Ok(config.ledger.keep_failed);
+            return Err(PendingError::Unusable(format!(
+                "there is no ledger at {}: the sidecar begins one when it starts. If it runs, somebody removed the file: \
+                 look for `ledger_file_gone` in its log",
+                path.display()
+            )));
         }
         match Ledger::open(&config.ledger, Figures::default()) {
             Ok(ledger) => return print.all(|parts| by_hand(config, ledger, ask, clock, &parts)),

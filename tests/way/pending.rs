@@ -75,8 +75,10 @@ fn what_failed_is_listed_sent_again_exactly_as_it_was_and_not_delivered_to_the_a
 #[test]
 fn without_a_process_the_commands_open_the_ledger_themselves() {
     let shop = Shop::open();
-    // Before there is a ledger, looking makes none.
-    assert_eq!(shop.pending(&["list"]), (Some(0), "Nothing is pending.\n".to_owned(), String::new()));
+    // Before there is a ledger, looking makes none, and does not say that nothing is pending.
+    let (code, out, said) = shop.pending(&["list"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(said.starts_with("there is no ledger at "), "{said}");
     assert!(!shop.ledger().exists());
     let sidecar = shop.sidecar();
     let notification = Notification::genuine(Form::V1);
