@@ -177,7 +177,13 @@ impl Ledger {
         terms: &Terms,
     ) -> Result<bool, Rejection> {
         match &self.0 {
-            Some(book) => book.asked(terms, book.store.is_any_accepted(keys, Moment::of(now), terms)).await,
+            Some(book) => {
+                // What is kept no longer may be about to be remembered as accepted.
+                for waiter in keys.iter().filter_map(|key| book.flights.running(*key)) {
+                    drop(timeout(terms.patience, waiter.landed()).await);
+                }
+                book.asked(terms, book.store.is_any_accepted(keys, Moment::of(now), terms)).await
+            }
             None => Ok(false),
         }
     }

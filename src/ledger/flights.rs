@@ -76,6 +76,13 @@ impl Flights {
         }
     }
 
+    /// The delivery of `key` that runs, to wait for, if one does.
+    pub(super) fn running(&self, key: Key) -> Option<Waiter<'_>> {
+        let mut open = self.open();
+        let gate = open.get_mut(&key)?.get_or_insert_default();
+        Some(Waiter { gate: Arc::clone(gate), _place: Place::take(&self.waiting) })
+    }
+
     fn open(&self) -> MutexGuard<'_, HashMap<Key, Option<Arc<Gate>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
