@@ -22,7 +22,7 @@ use crate::outside::{Machine, Outside};
 use crate::passthrough::Passthrough;
 use crate::receive::{is_served, receive};
 use crate::rejection::{Reason, Rejection};
-use crate::server::drain::Drain;
+use crate::server::drain::{Drain, Phase};
 use crate::telemetry::metrics::{Methods, Metrics};
 use crate::telemetry::{Line, Telemetry};
 use crate::translate::{Event, Translator};
@@ -109,7 +109,7 @@ impl<O: Outside> Gateway<O> {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let mut line = Line::new(Instant::now(), peer);
-        let outcome = drain.unless_over(pin!(self.forward(request, &mut line))).await;
+        let outcome = drain.unless(Phase::Ended, pin!(self.forward(request, &mut line, drain))).await;
         let outcome = outcome.unwrap_or_else(|stop| Err(Reason::from(stop).into()));
         self.telemetry.record(&line, &outcome);
         let response = ack(&outcome, self.shared.config.failure_status);
@@ -119,7 +119,12 @@ impl<O: Outside> Gateway<O> {
         response
     }
 
-    async fn forward<B>(&self, request: Request<B>, line: &mut Line) -> Result<Outcome, Rejection>
+    async fn forward<B>(
+        &self,
+        request: Request<B>,
+        line: &mut Line,
+        drain: &Drain,
+    ) -> Result<Outcome, Rejection>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -141,8 +146,10 @@ impl<O: Outside> Gateway<O> {
         let event = translator.translate(verified)?;
         line.translated(&event);
         let Line { sighting, exchange, .. } = line;
+        // What the end of the process cuts off has failed, and the ledger is told of it.
         let deliver = async |event: &Event, sighting| {
-            self.upstream.deliver(event, sighting, &trace, now, exchange).await
+            let delivery = pin!(self.upstream.deliver(event, sighting, &trace, now, exchange));
+            drain.unless(Phase::Over, delivery).await.unwrap_or_else(|stop| Err(Reason::from(stop).into()))
         };
         ledger.once(event, config.terms(), now, sighting, deliver).await
     }

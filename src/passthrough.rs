@@ -34,7 +34,7 @@ pub(crate) use self::tally::Ending;
 use self::tally::Tally;
 use crate::config::Config;
 use crate::deliver::Idle;
-use crate::server::drain::Drain;
+use crate::server::drain::{Drain, Phase};
 use crate::telemetry::metrics::Metrics;
 
 /// How much is held of what the app answers, and the longest head of it.
@@ -104,7 +104,7 @@ impl Passthrough {
     {
         let mut tally = Tally::begin(&self.metrics, peer);
         let exchange = self.exchange(request, peer, scheme, tally.count);
-        match drain.unless_over(pin!(exchange)).await.unwrap_or_else(|stop| Err(stop.into())) {
+        match drain.unless(Phase::Over, pin!(exchange)).await.unwrap_or_else(|stop| Err(stop.into())) {
             Ok((response, driver)) => {
                 tally.status = Some(response.status());
                 response.map(|body| Passed::apps(body, driver, tally))

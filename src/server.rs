@@ -56,6 +56,8 @@ const BACKLOG: i32 = 4096;
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// How often the ledger is swept.
 const SWEEP: Duration = Duration::from_mins(1);
+/// How long the ledger may take to be told of what was cut off.
+const RECORDING: Duration = Duration::from_secs(1);
 /// How long what is answered `fail` at the very end may take to be written.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long the collector may take for the last spans, once all else has ended.
@@ -311,6 +313,8 @@ fn work(
             drop(phases.wait_for(|phase| *phase == Phase::Over).await);
         }
         worker.drain.advance(Phase::Over);
+        drop(timeout(RECORDING, worker.drain.emptied()).await);
+        worker.drain.advance(Phase::Ended);
         drop(timeout(LAST_WORDS, worker.drain.emptied()).await);
         Ok(())
     })

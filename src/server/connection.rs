@@ -204,7 +204,7 @@ async fn exchange(
         if Pin::new(&mut connection).poll(context).is_ready() {
             return Poll::Ready(false);
         }
-        if state.has_hung_up.get() || (state.moved.get().is_some() && worker.drain.phase() == Phase::Over) {
+        if state.has_hung_up.get() || (state.moved.get().is_some() && worker.drain.phase() >= Phase::Over) {
             return Poll::Ready(false);
         }
         if state.is_at_rest() && worker.connections.load(Ordering::Relaxed) > WARM {

@@ -19,8 +19,10 @@ pub enum Phase {
     Leaving,
     /// Nothing new is accepted; what is in flight goes on to its end.
     Draining,
-    /// What is still in flight is answered `fail`.
+    /// What is still in flight is cut off, and what came of it is recorded.
     Over,
+    /// Whatever still waits for something is answered `fail`.
+    Ended,
 }
 
 /// The open connections of a worker, and the phase they are told of.
@@ -93,13 +95,21 @@ impl Drain {
         .await;
     }
 
-    /// Runs `future` to its end, unless it panics or the process is over before that.
+    /// Runs `future` to its end, unless it panics or the process comes to the phase `end` before that.
     ///
     /// The task must be one that has entered: it is woken when the phase moves on.
-    pub async fn unless_over<T>(&self, mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, Stop> {
+    pub async fn unless<T>(
+        &self,
+        end: Phase,
+        mut future: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, Stop> {
+        // Nothing begins then.
+        if self.phase.get() >= end {
+            return Err(Stop::Over);
+        }
         poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Ok(Poll::Pending) if self.phase.get() == Phase::Over => Poll::Ready(Err(Stop::Over)),
+            Ok(Poll::Pending) if self.phase.get() >= end => Poll::Ready(Err(Stop::Over)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(_) => Poll::Ready(Err(Stop::Panicked)),
         })
@@ -142,10 +152,10 @@ mod tests {
             ready(()).await;
             panic!("a defect")
         };
-        let stop = run(drain.unless_over::<()>(pin!(panics))).unwrap_err();
+        let stop = run(drain.unless::<()>(Phase::Over, pin!(panics))).unwrap_err();
         assert_eq!(Reason::from(stop), Reason::Internal);
         assert_eq!(Reason::Internal.rule().answer, crate::rejection::Answer::Retry);
-        assert_eq!(run(drain.unless_over(pin!(ready(7)))), Ok(7));
+        assert_eq!(run(drain.unless(Phase::Over, pin!(ready(7)))), Ok(7));
     }
 
     #[test]
@@ -154,9 +164,13 @@ mod tests {
         let stop = run(async {
             let ticket = poll_fn(|context| Poll::Ready(drain.enter(context))).await;
             let never = pin!(pending::<()>());
-            let (stop, ()) = tokio::join!(drain.unless_over(never), async { drain.advance(Phase::Over) });
+            let (stop, ()) =
+                tokio::join!(drain.unless(Phase::Over, never), async { drain.advance(Phase::Over) });
             drop(ticket);
             drain.emptied().await;
+            let late = drain.unless(Phase::Over, pin!(ready(7))).await;
+            assert_eq!(late, Err(Stop::Over), "nothing begins any more");
+            assert_eq!(drain.unless(Phase::Ended, pin!(ready(7))).await, Ok(7), "and what was begun goes on");
             stop.unwrap_err()
         });
         assert_eq!(Reason::from(stop), Reason::ShuttingDown);

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use self::shop::Shop;
 use crate::support::alipay::{APP_ID, Form, Notification, OTHER_APP_ID, flat, key, other_key};
+use crate::support::client::Client;
 use crate::support::config;
 use crate::support::process::{Running, command};
 use crate::support::upstream::{Act, Got};
@@ -119,6 +120,27 @@ fn what_is_kept_survives_a_kill_9_and_the_socket_that_it_leaves_behind_is_in_nob
     assert_eq!((code, &said["result"]), (Some(0), &"accepted_earlier".into()), "{out}");
     shop.upstream.got_nothing();
     assert_eq!(shop.ids(), [id(&other)]);
+}
+
+#[test]
+fn what_the_end_of_the_process_cuts_off_is_kept_and_counted_as_an_attempt() {
+    let shop = Shop::with(&[("ledger", "keep_failed = true"), ("server", "drain_timeout = \"1ms\"")]);
+    let sidecar = shop.sidecar();
+    let notification = Notification::genuine(Form::V1);
+    shop.upstream.does([Act::Hang]);
+    let mut client = sidecar.connect();
+    let body = notification.body();
+    client.send(format!("{}{body}", Client::head(body.len(), "")));
+    let first = shop.upstream.got();
+    sidecar.signal("TERM");
+    client.answer().is(200, "fail");
+    assert!(sidecar.end().0.success());
+    let kept = shop.list();
+    assert_eq!(kept.len(), 1);
+    assert_eq!((&kept[0]["notify_id"], &kept[0]["reason"]), (&id(&first).into(), &"shutting_down".into()));
+    let sidecar = shop.sidecar();
+    assert_eq!(shop.fails(&sidecar, &notification).header("alipay-attempt"), Some("2"));
+    end(sidecar, "TERM");
 }
 
 #[test]
