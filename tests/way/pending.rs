@@ -311,7 +311,7 @@ fn who_repeats_what_is_being_replayed_waits_and_hears_the_same() {
     shop.upstream.got();
     let mut repeat = sidecar.connect();
     let body = notification.body();
-    repeat.send(format!("{}{body}", crate::support::client::Client::head(body.len(), "")));
+    repeat.send(format!("{}{body}", Client::head(body.len(), "")));
     shop.upstream.release();
     repeat.answer().is(200, "success");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
