@@ -20,7 +20,7 @@ pub(super) fn read(commands: &str) -> Result<Vec<Capture>, Unreadable> {
     let words = if cmd::is_of_it(commands) { cmd::words(commands)? } else { posix::words(commands)? };
     let mut words = words.into_iter();
     let mut captures = Vec::new();
-    while words.by_ref().any(|word| NAMES.contains(&word.as_str())) {
+    while words.by_ref().any(|word| is_name(&word)) {
         captures.extend(command(&mut words)?);
     }
     if captures.is_empty() { Err(Unreadable::NoBody) } else { Ok(captures) }
@@ -28,8 +28,21 @@ pub(super) fn read(commands: &str) -> Result<Vec<Capture>, Unreadable> {
 
 /// The names of the program.
 const NAMES: [&str; 2] = ["curl", "curl.exe"];
+/// Whether `word` is the name of the program, after the prompt of Windows too, which has no space at its end.
+fn is_name(word: &str) -> bool {
+    NAMES.contains(&word.rsplit('>').next().unwrap_or_default())
+}
+
+/// The word that stands for the end of a command.
+const END: &str = ";";
 /// What ends a command and begins another, which need not be one of curl.
-const ENDS: [&str; 6] = [";", "&", "&&", "|", "||", ">"];
+const ENDS: [&str; 6] = [END, "&", "&&", "|", "||", ">"];
+
+/// The end of a command, where its line ends and `next` begins another. An option in the next line belongs to it all the same, whose
+/// mark for that was lost on the way here.
+fn end_of_line(next: Option<&char>) -> Option<String> {
+    next.filter(|next| !next.is_whitespace() && **next != '-').map(|_| END.to_owned())
+}
 
 /// The command of which `words` are what comes after its name, up to its end.
 fn command(words: &mut std::vec::IntoIter<String>) -> Result<Option<Capture>, Unreadable> {

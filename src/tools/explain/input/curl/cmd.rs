@@ -1,5 +1,6 @@
 //! The words of a command, as `cmd` of Windows and then the program itself split them: browsers write that, too.
 
+use super::end_of_line;
 use crate::tools::explain::input::Unreadable;
 
 /// Whether `command` is written for `cmd`: only there is `^` what takes the meaning from a character.
@@ -63,7 +64,11 @@ fn split(command: &str) -> Result<Vec<String>, Unreadable> {
                 is_quoted = !is_quoted;
                 word.get_or_insert_default();
             }
-            ' ' | '\t' | '\n' | '\r' if !is_quoted => words.extend(word.take()),
+            ' ' | '\t' | '\r' if !is_quoted => words.extend(word.take()),
+            '\n' if !is_quoted => {
+                words.extend(word.take());
+                words.extend(end_of_line(rest.peek()));
+            }
             other => word.get_or_insert_default().push(other),
         }
     }

@@ -1,5 +1,6 @@
 //! The words of a command, as a POSIX shell splits them.
 
+use super::{END, end_of_line};
 use crate::tools::explain::input::Unreadable;
 
 /// The words of `command`; with `$'…'` as bash has it, for browsers write it.
@@ -9,7 +10,15 @@ pub(super) fn words(command: &str) -> Result<Vec<String>, Unreadable> {
     let mut rest = command.chars().peekable();
     while let Some(character) = rest.next() {
         match character {
-            ' ' | '\t' | '\n' | '\r' => words.extend(word.take()),
+            ' ' | '\t' | '\r' => words.extend(word.take()),
+            '\n' => {
+                words.extend(word.take());
+                words.extend(end_of_line(rest.peek()));
+            }
+            ';' => {
+                words.extend(word.take());
+                words.push(END.to_owned());
+            }
             '\\' => match rest.next() {
                 Some('\n') | None => {}
                 Some('\r') => drop(rest.next_if_eq(&'\n')),

@@ -148,3 +148,20 @@ fn what_is_ambiguous_in_a_map_is_read_in_all_ways() {
     let certain = read("{app_id=1, subject=a, sign=AB}").in_doubt();
     assert_eq!(certain.notes, Vec::<&str>::new());
 }
+
+#[test]
+fn each_curl_command_is_a_request_of_its_own_however_they_stand_below_one_another() {
+    let (one, other) = (format!("curl http://a/n -d '{BODY}'"), format!("curl http://a/n -d '{OTHER}'"));
+    for between in
+        ["\n", "\r\n", "\n\n", " \\\n  -H 'X: y'\n", "\nfail\n", "\n$ ", "\nfail\nme@host:~$ ", "; ", " && "]
+    {
+        assert_eq!(apps(&format!("{one}{between}{other}\n")), ["1", "2"], "{between:?}");
+    }
+    // Where the mark at the end of a line was lost, what follows is an option all the same.
+    for lost in ["\n-H 'X: y'", "\n  -H 'X: y'"] {
+        assert_eq!(apps(&format!("{one}{lost}")), ["1"]);
+    }
+    let (one, other) = (one.replace('\'', "\""), other.replace('\'', "\""));
+    let (one, other) = (one.replace('%', "^%"), other.replace('%', "^%"));
+    assert_eq!(apps(&format!("{one} ^\r\n -H \"X: y\"\r\nC:\\Users\\me>{other}")), ["1", "2"]);
+}
