@@ -98,13 +98,15 @@ pub fn explain(
             return Err(Problem::Unusable(format!("--app-public-key  {}\n    {remedy}", Printable(&what))));
         }
     }
-    let start = Instant::now();
-    let deadline = start.checked_add(PATIENCE).unwrap_or(start);
+    let mut patience = PATIENCE;
     let of_how_many = captures.len();
     let mut is_all_genuine = true;
     for (place, capture) in captures.into_iter().enumerate() {
         bench.claim(&capture);
-        let report = Report::make(capture, &bench, now, deadline)?;
+        let start = Instant::now();
+        let share = share(patience, of_how_many.saturating_sub(place));
+        let report = Report::make(capture, &bench, now, start.checked_add(share).unwrap_or(start))?;
+        patience = patience.saturating_sub(start.elapsed());
         is_all_genuine &= report.verified.is_some();
         let place = (of_how_many > 1).then(|| (place.saturating_add(1), of_how_many));
         let written = if question.json { report.write_json(out) } else { report.write_text(place, out) };
@@ -115,6 +117,11 @@ pub fn explain(
         }
     }
     Ok(is_all_genuine)
+}
+
+/// How much of `patience` the next of so many notifications has: none is searched less for those that stand before it.
+fn share(patience: Duration, of_how_many: usize) -> Duration {
+    patience / u32::try_from(of_how_many).unwrap_or(u32::MAX).max(1)
 }
 
 fn read(file: Option<&Path>, input: &mut impl Read) -> Result<Vec<u8>, Problem> {
@@ -416,4 +423,22 @@ fn judge(capture: &Capture, bench: &Bench, now: SystemTime) -> Verdict {
             Ok(Next::Forward)
         });
     (Some(verified), next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_those_before_it_take_none_has_less_than_its_share() {
+        for taken in [Duration::ZERO, Duration::MAX] {
+            let mut patience = PATIENCE;
+            for left in (1..=16).rev() {
+                let share = share(patience, left);
+                assert!(share >= PATIENCE / 17, "{share:?} with {left} to come");
+                patience = patience.saturating_sub(taken.min(share));
+            }
+            assert!(patience <= PATIENCE);
+        }
+    }
 }
