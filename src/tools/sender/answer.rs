@@ -7,6 +7,7 @@ use hyper::Response;
 use hyper::body::Incoming;
 
 use super::PATIENCE;
+use crate::config::Printable;
 
 /// The most that is read of the body of an answer: a page of somebody's framework, and far more than `success`.
 const MAX_BODY: usize = 64 * 1024;
@@ -65,14 +66,8 @@ impl Heard {
     /// The beginning of the body, on one line.
     pub(in crate::tools) fn shown(&self) -> String {
         let text = self.text();
-        let mut shown = String::new();
-        for char in text.chars().take(SHOWN) {
-            if char.is_control() {
-                shown.extend(char.escape_default());
-            } else {
-                shown.push(char);
-            }
-        }
+        let beginning: String = text.chars().take(SHOWN).collect();
+        let mut shown = Printable(&beginning).to_string();
         if text.chars().nth(SHOWN).is_some() {
             shown.push('…');
         }
@@ -183,6 +178,11 @@ mod tests {
     #[test]
     fn what_is_shown_is_one_short_line() {
         assert_eq!(heard("a\nb\u{1b}[31m").to_string(), "200 a\\nb\\u{1b}[31m");
+        assert_eq!(
+            heard("\u{feff}success").to_string(),
+            "200 \\u{feff}success",
+            "what looks right and is not shows why"
+        );
         assert_eq!(heard("").to_string(), "200 (empty)");
         assert_eq!(heard(&"人".repeat(50)).shown().chars().count(), SHOWN + 1);
     }
