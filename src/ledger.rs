@@ -28,6 +28,7 @@ pub(crate) mod simulated;
 mod store;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -105,6 +106,23 @@ enum By {
     Sender,
     /// Somebody who replays what is kept. It knows what became of its notification, which may be forgotten elsewhere.
     Hand(Record),
+}
+
+impl By {
+    /// What came before a delivery of which this is `known`; or what one hears instead, where it is not to be delivered.
+    fn before(self, known: Known) -> ControlFlow<Result<Outcome, Rejection>, Option<Record>> {
+        match known {
+            Known::New => ControlFlow::Continue(match self {
+                Self::Sender => None,
+                Self::Hand(record) => Some(record),
+            }),
+            Known::Record(record) if record.is_accepted => {
+                ControlFlow::Break(Ok(Outcome::Repeated(Accepted(()))))
+            }
+            Known::Record(record) => ControlFlow::Continue(Some(record)),
+            Known::Elsewhere => ControlFlow::Break(Err(Reason::InFlightElsewhere.into())),
+        }
+    }
 }
 
 /// The ledger that was configured, shared by all workers.
@@ -325,16 +343,12 @@ impl<S: Store> Book<S> {
     where
         D: AsyncFnOnce(&Event, Option<Sighting>) -> Result<Delivery, Rejection>,
     {
-        let before = match self.known(key, now, terms).await? {
-            Known::New => match by {
-                By::Sender => None,
-                By::Hand(record) => Some(record),
-            },
-            Known::Record(record) if record.is_accepted => return Ok(Outcome::Repeated(Accepted(()))),
-            Known::Record(record) => Some(record),
-            Known::Elsewhere => return Err(Reason::InFlightElsewhere.into()),
+        let known = self.known(key, now, terms).await?;
+        let mut before = match by.before(known.unwrap_or(Known::New)) {
+            ControlFlow::Continue(before) => before,
+            ControlFlow::Break(outcome) => return outcome,
         };
-        let record = Record::begun(before, now);
+        let mut record = Record::begun(before, now);
         let seen = Sighting::of(&record);
         // It counts as failed until it is not, also where it is cut off.
         *sighting = Some(seen.failed());
@@ -345,6 +359,21 @@ impl<S: Store> Book<S> {
                 Ok(Outcome::Delivered(delivery))
             }
             Err(rejection) => {
+                if known.is_none() {
+                    // What could not be asked before is asked now: its failures are not forgotten for one more.
+                    let later = self.within(terms, Step::Ask, self.store.begin(key, now, terms)).await;
+                    before = match later.map(|later| by.before(later)) {
+                        Ok(ControlFlow::Continue(before)) => before,
+                        Ok(ControlFlow::Break(Ok(accepted))) => {
+                            *sighting = Some(seen);
+                            return Ok(accepted);
+                        }
+                        // What nothing is known of, or what another replica delivers, is not told.
+                        Ok(ControlFlow::Break(Err(_))) | Err(_) => return Err(rejection),
+                    };
+                    record = Record::begun(before, now);
+                    *sighting = Some(Sighting::of(&record).failed());
+                }
                 // A delivery by hand is none of Alipay's, whose next one is due as before.
                 let is_by_hand = matches!(by, By::Hand(_));
                 let last_seen = before.filter(|_| is_by_hand).map_or(now, |before| before.last_seen);
@@ -357,17 +386,18 @@ impl<S: Store> Book<S> {
         }
     }
 
-    /// What is known of `key`. It fails where the store cannot be asked, unless the terms have it delivered then.
-    async fn known(&self, key: Key, now: Moment, terms: &Terms) -> Result<Known, Rejection> {
+    /// What is known of `key`. It fails where the store cannot be asked, unless the terms have it delivered then; there is
+    /// nothing to say in that case.
+    async fn known(&self, key: Key, now: Moment, terms: &Terms) -> Result<Option<Known>, Rejection> {
         if let Some(record) = self.untold.get(key, now, terms) {
             self.tell(key, record, None, terms).await?;
-            return Ok(Known::Record(record));
+            return Ok(Some(Known::Record(record)));
         }
         match self.within(terms, Step::Ask, self.store.begin(key, now, terms)).await {
-            Ok(known) => Ok(known),
+            Ok(known) => Ok(Some(known)),
             Err(error) => match terms.on_store_error {
                 OnStoreError::Fail => Err(Reason::LedgerOutOfReach.because(error)),
-                OnStoreError::Deliver => Ok(Known::New),
+                OnStoreError::Deliver => Ok(None),
             },
         }
     }

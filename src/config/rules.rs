@@ -71,6 +71,11 @@ pub(super) fn check(reader: &mut Reader<'_>, config: &Config) {
             let problem = Problem::new(what, "write at least \"25h\": Alipay delivers again for that long");
             reader.warn(place, "verify.max_age", problem);
         }
+        Some(age) if config.ledger.store != LedgerStore::Off && age > config.ledger.retain => {
+            let what = "is longer than ledger.retain: what was accepted and is forgotten can be sent again, and is delivered";
+            let problem = Problem::new(what, "make it no longer than ledger.retain, or that as long as this");
+            reader.warn(place.or(reader.place("ledger", "retain")), "verify.max_age", problem);
+        }
         Some(_) => {}
     }
     if config.ledger.store != LedgerStore::Off && config.ledger.retain < ALL_DELIVERIES {

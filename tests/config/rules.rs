@@ -307,6 +307,21 @@ fn a_ledger_that_forgets_before_alipay_gives_up_is_a_warning() {
 }
 
 #[test]
+fn an_age_that_is_allowed_for_longer_than_the_ledger_remembers_is_a_warning() {
+    let of_age = |age: &str, ledger: &str| {
+        let warnings = warnings(&format!("[verify]\nmax_age = \"{age}\"\n[ledger]\n{ledger}"));
+        warnings.into_iter().filter(|warning| warning.starts_with("verify.max_age")).collect::<Vec<_>>()
+    };
+    assert_snapshot!(of_age("72h", "retain = \"26h\"").join("\n"), @"verify.max_age is longer than ledger.retain: what was accepted and is forgotten can be sent again, and is delivered");
+    assert_eq!(of_age("26h", "retain = \"25h\"").len(), 1);
+    for (age, ledger) in
+        [("72h", "retain = \"72h\""), ("25h", "retain = \"26h\""), ("72h", "store = \"off\"")]
+    {
+        assert!(of_age(age, ledger).is_empty(), "{age} {ledger}");
+    }
+}
+
+#[test]
 fn what_failed_is_kept_in_a_file_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");

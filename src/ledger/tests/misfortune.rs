@@ -1,4 +1,5 @@
-//! What becomes of the store in a file when the disk hangs, or somebody takes the file away.
+//! What becomes of the store in a file when the disk hangs, or somebody takes the file away; and of the one in Redis when that
+//! hangs.
 
 use std::fs;
 use std::sync::mpsc::channel;
@@ -10,6 +11,8 @@ use redb::backends::InMemoryBackend;
 
 use super::*;
 use crate::ledger::disk::{Change, Disk};
+use crate::ledger::redis::tests::server::Redis;
+use crate::ledger::redis::tests::store;
 
 /// A disk that takes nothing for as long as somebody has the lock.
 #[derive(Debug)]
@@ -121,4 +124,67 @@ fn of_those_that_begin_a_file_at_once_one_has_it_and_it_is_sound() {
         Disk::open(&path).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "what was begun is cleared away");
     }
+}
+
+#[test]
+fn what_failed_while_redis_hung_is_no_younger_for_it_and_its_loss_is_told() {
+    let redis = Redis::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let book = Book::new(store(&redis), Figures::default());
+        let start = 1_000_000;
+        let fails = async |minutes: u32, hangs: bool| {
+            let store_patience = if hangs { Duration::from_secs(2) } else { Duration::from_mins(1) };
+            let terms = Terms { on_store_error: OnStoreError::Deliver, store_patience, ..Terms::for_tests() };
+            let refuses = async |_: &Event, _: Option<Sighting>| {
+                // It is back, and does late what it was asked before.
+                redis.signal("CONT");
+                assert_eq!(redis.say(&["PING"]), "PONG");
+                Err(Rejection::from(Reason::UpstreamRefused))
+            };
+            if hangs {
+                redis.signal("STOP");
+            }
+            let (now, mut sighting) = (Moment(start + minutes * 60), None);
+            let outcome = book.once(event("a"), terms, now, &mut sighting, refuses).await;
+            assert_eq!(Heard::of(outcome), FAILED);
+            let sighting = sighting.unwrap();
+            let record = redis.say(&["GET", &format!("alipay-sidecar:{}", Key::of("1", "a"))]);
+            assert_eq!(record, format!("1 failed {} {start} {}", sighting.attempt(), now.0));
+            (sighting.attempt(), sighting.is_loss(), redis.say(&["ZCARD", "alipay-sidecar:waiting"]))
+        };
+        for (minutes, attempt) in [(0, 1), (2, 2), (12, 3), (22, 4), (82, 5), (202, 6)] {
+            assert_eq!(fails(minutes, false).await, (attempt, false, "1".to_owned()));
+        }
+        assert_eq!(fails(562, true).await, (7, false, "1".to_owned()));
+        assert_eq!(fails(1462, true).await, (8, true, "0".to_owned()));
+        assert_eq!(book.figures.errors(), 2);
+    });
+}
+
+#[test]
+fn what_fails_while_redis_hangs_was_accepted_if_redis_says_so_afterwards() {
+    let redis = Redis::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let book = Book::new(store(&redis), Figures::default());
+        let terms = Terms {
+            on_store_error: OnStoreError::Deliver,
+            store_patience: Duration::from_secs(2),
+            ..Terms::for_tests()
+        };
+        let (first, last) = (Moment(1_000_000), Moment(1_000_000 + 1462 * 60));
+        let accepts = async |_: &Event, _: Option<Sighting>| Ok(Delivery::for_tests(StatusCode::OK));
+        let outcome = book.once(event("a"), terms, first, &mut None, accepts).await;
+        assert_eq!(Heard::of(outcome), Heard::Delivered);
+        redis.signal("STOP");
+        let refuses = async |_: &Event, _: Option<Sighting>| {
+            redis.signal("CONT");
+            assert_eq!(redis.say(&["PING"]), "PONG");
+            Err(Rejection::from(Reason::UpstreamRefused))
+        };
+        let mut sighting = None;
+        let outcome = book.once(event("a"), terms, last, &mut sighting, refuses).await;
+        assert_eq!((Heard::of(outcome), sighting.unwrap().is_loss()), (Heard::Repeated, false));
+    });
 }
