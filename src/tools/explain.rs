@@ -121,7 +121,8 @@ pub fn explain(
 
 /// How much of `patience` the next of so many notifications has: none is searched less for those that stand before it.
 fn share(patience: Duration, of_how_many: usize) -> Duration {
-    patience / u32::try_from(of_how_many).unwrap_or(u32::MAX).max(1)
+    // Of none that is to come, all of it.
+    patience.checked_div(u32::try_from(of_how_many).unwrap_or(u32::MAX)).unwrap_or(patience)
 }
 
 fn read(file: Option<&Path>, input: &mut impl Read) -> Result<Vec<u8>, Problem> {
