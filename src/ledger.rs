@@ -39,7 +39,7 @@ use self::figures::{Figures, Step, Waiting};
 use self::file::FileStore;
 use self::flights::{Boarding, Flights, Landed, Waiter};
 pub(crate) use self::kept::Stored;
-use self::kept::{Failure, Found};
+use self::kept::{Failure, Found, Kept};
 use self::key::Key;
 use self::memory::Memory;
 pub use self::record::Sighting;
@@ -421,6 +421,10 @@ impl<S: Store> Book<S> {
             Err(error) => {
                 if record.is_accepted {
                     self.untold.put(key, record, terms);
+                }
+                // What failed before is kept since then.
+                if let Some(failure) = failure.filter(|_| terms.keep_failed && record.attempt == 1) {
+                    self.figures.unkept(&Kept::of(failure, record));
                 }
                 match terms.on_store_error {
                     OnStoreError::Fail => Err(Reason::LedgerOutOfReach.because(error)),

@@ -47,8 +47,8 @@ pub(super) enum Change {
     Keep(Key, Vec<u8>, Bytes),
     /// Nothing is.
     Unkeep(Key),
-    /// Nothing is, to make room for another.
-    Evict(Key),
+    /// Nothing is, though it was not accepted: this is why.
+    Evict(Key, &'static str),
 }
 
 /// What can be said of a file.
@@ -151,8 +151,11 @@ impl Disk {
         Ok(Some(stored.ok_or(DAMAGED)?))
     }
 
-    /// Makes the changes, all or none. When this returns, they are on the disk. What had to make room is returned.
-    pub(super) fn write(&self, changes: impl Iterator<Item = Change>) -> Result<Vec<Kept>, Problem> {
+    /// Makes the changes, all or none. When this returns, they are on the disk. What was evicted is returned, with why.
+    pub(super) fn write(
+        &self,
+        changes: impl Iterator<Item = Change>,
+    ) -> Result<Vec<(Kept, &'static str)>, Problem> {
         let transaction = self.database.begin_write()?;
         let mut table = transaction.open_table(RECORDS)?;
         // Opened where they are needed: for many a ledger that is never.
@@ -162,7 +165,7 @@ impl Disk {
             match change {
                 Change::Put(key, record) => drop(table.insert(key.bytes(), encoded(record))?),
                 Change::Forget(key) => drop(table.remove(key.bytes())?),
-                Change::Keep(..) | Change::Unkeep(_) | Change::Evict(_) => {
+                Change::Keep(..) | Change::Unkeep(_) | Change::Evict(..) => {
                     let (kept, bodies) = match &mut shelves {
                         Some(shelves) => shelves,
                         none => none.insert((transaction.open_table(KEPT)?, transaction.open_table(BODIES)?)),
@@ -176,9 +179,10 @@ impl Disk {
                             drop(kept.remove(key.bytes())?);
                             drop(bodies.remove(key.bytes())?);
                         }
-                        Change::Evict(key) => {
+                        Change::Evict(key, cause) => {
                             let removed = kept.remove(key.bytes())?;
-                            evicted.extend(removed.and_then(|removed| Kept::decoded(removed.value())));
+                            let removed = removed.and_then(|removed| Kept::decoded(removed.value()));
+                            evicted.extend(removed.map(|kept| (kept, cause)));
                             drop(bodies.remove(key.bytes())?);
                         }
                         Change::Put(..) | Change::Forget(_) => {}

@@ -39,6 +39,11 @@ impl Figures {
         self.keeping.dropped.load(Ordering::Relaxed)
     }
 
+    /// Tells of a failure that was to be kept, and that the store could not be told of.
+    pub(super) fn unkept(&self, event: &Kept) {
+        self.keeping.dropped(event, UNTOLD);
+    }
+
     /// The same, for the store that keeps them.
     pub(super) fn keeping_of_store(&self) -> Keeping {
         self.keeping.clone()
@@ -123,6 +128,8 @@ pub(super) const TOO_SLOW: &str = "the store is too slow for all that fails";
 
 /// Why an event is kept no longer, though nobody needs its place.
 pub(super) const TOO_OLD: &str = "it was kept for as long as such events are";
+/// Why an event may not be kept: the store may have it all the same.
+pub(super) const UNTOLD: &str = "the store could not be told of the failure";
 /// Why an event cannot be given back any more.
 pub(super) const GONE: &str = "the store has it no longer: it was evicted, or somebody removed it";
 

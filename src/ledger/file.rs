@@ -17,7 +17,7 @@ use tracing::{error, info};
 use super::Terms;
 use super::backlog::{self, Backlog};
 use super::disk::{Change, Disk, Problem};
-use super::figures::{Figures, Keeping, NO_ROOM, TOO_SLOW};
+use super::figures::{Figures, Keeping, NO_ROOM, TOO_OLD, TOO_SLOW};
 use super::kept::{self, Failure, Found, Kept, Stored};
 use super::key::Key;
 use super::memory::Memory;
@@ -239,7 +239,7 @@ impl Store for FileStore {
         }
         let over = self.shelf().over(now, terms);
         // Where too much waits, there is another sweep.
-        drop(self.change(over.into_iter().map(Change::Unkeep)));
+        drop(self.change(over.into_iter().map(|key| Change::Evict(key, TOO_OLD))));
         drop(self.order(Order::Look));
     }
 }
@@ -294,7 +294,7 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
             match order {
                 Order::Write(ordered, answer) => {
                     for change in &ordered {
-                        if let Change::Unkeep(key) = change {
+                        if let Change::Unkeep(key) | Change::Evict(key, _) = change {
                             locked(&self.shelf).remove(*key);
                         }
                     }
@@ -358,10 +358,10 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
         let length = written.len().saturating_add(keep.body.len());
         let surplus = locked(&self.shelf).put(key, keep.kept.record(), length);
         let kept = Change::Keep(key, written, keep.body.clone());
-        std::iter::once(kept).chain(surplus.into_iter().map(Change::Evict)).collect()
+        std::iter::once(kept).chain(surplus.into_iter().map(|key| Change::Evict(key, NO_ROOM))).collect()
     }
 
-    /// Writes all changes, or none, and tells of what had to make room.
+    /// Writes all changes, or none, and tells of what was evicted.
     ///
     /// After an error the file is closed, since redb takes no more changes then.
     fn write(&mut self, changes: Vec<Change>) -> Result<(), Problem> {
@@ -371,8 +371,8 @@ impl<O: Fn() -> Result<Disk, Problem>> Writer<O> {
         let open = self.disk.take().ok_or("it is closed")?;
         let evicted = open.write(changes.into_iter())?;
         self.disk = Some(open);
-        for kept in evicted {
-            self.keeping.dropped(&kept, NO_ROOM);
+        for (kept, cause) in evicted {
+            self.keeping.dropped(&kept, cause);
         }
         Ok(())
     }

@@ -56,6 +56,12 @@ fn a_disk_that_hangs_earns_no_success_and_the_end_does_not_wait_for_it() {
     let accepts = async |_: &Event, _: Option<Sighting>| Ok(Delivery::for_tests(StatusCode::OK));
     let outcome = run(book.once(event("a"), terms, Moment(1), &mut None, accepts));
     assert_eq!(Heard::of(outcome), Heard::Failed(Reason::LedgerOutOfReach));
+    // What was to be kept may not be there, and that is told.
+    let keeps = Terms { keep_failed: true, ..terms };
+    let refuses = async |_: &Event, _: Option<Sighting>| Err(Reason::UpstreamRefused.into());
+    let outcome = run(book.once(event("b"), keeps, Moment(1), &mut None, refuses));
+    assert_eq!(Heard::of(outcome), Heard::Failed(Reason::UpstreamRefused));
+    assert_eq!(book.figures.dropped(), 1);
     let (tell, ended) = channel();
     thread::spawn(move || {
         drop(book);
