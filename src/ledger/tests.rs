@@ -295,6 +295,18 @@ fn a_loss_is_told_once_though_many_share_it() {
 }
 
 #[test]
+fn a_loss_is_told_once_though_the_last_delivery_comes_twice() {
+    run(async {
+        let stage = Stage::set();
+        stage.hears("a", 0, REFUSED).await;
+        for (minutes, is_loss) in [(1462, true), (1463, false)] {
+            let sighting = stage.once("a", minutes, REFUSED).await.1.unwrap();
+            assert_eq!((sighting.is_loss(), sighting.next()), (is_loss, None));
+        }
+    });
+}
+
+#[test]
 fn a_repeat_does_not_wait_for_ever() {
     run(async {
         let mut stage = Stage::set();
