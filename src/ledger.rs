@@ -349,7 +349,7 @@ impl<S: Store> Book<S> {
             ControlFlow::Break(outcome) => return outcome,
         };
         let mut record = Record::begun(before, now);
-        let seen = Sighting::of(&record);
+        let seen = Sighting::of(before, &record);
         // It counts as failed until it is not, also where it is cut off.
         *sighting = Some(seen.failed());
         match deliver(event, Some(seen)).await {
@@ -372,7 +372,7 @@ impl<S: Store> Book<S> {
                         Ok(ControlFlow::Break(Err(_))) | Err(_) => return Err(rejection),
                     };
                     record = Record::begun(before, now);
-                    *sighting = Some(Sighting::of(&record).failed());
+                    *sighting = Some(Sighting::of(before, &record).failed());
                 }
                 // A delivery by hand is none of Alipay's, whose next one is due as before.
                 let is_by_hand = matches!(by, By::Hand(_));

@@ -88,18 +88,21 @@ impl Record {
 pub struct Sighting {
     attempt: u8,
     next: Option<Moment>,
+    /// Whether its last delivery failed before already, which is told once.
+    is_told: bool,
     was_last: bool,
 }
 
 impl Sighting {
-    /// The sighting of a delivery that is remembered as `record` if it fails.
-    pub(super) fn of(record: &Record) -> Self {
-        Self { attempt: record.attempt, next: record.next(), was_last: false }
+    /// The sighting of a delivery after what is known from `before`, which is remembered as `record` if it fails.
+    pub(super) fn of(before: Option<Record>, record: &Record) -> Self {
+        let is_told = before.is_some_and(|before| before.next().is_none());
+        Self { attempt: record.attempt, next: record.next(), is_told, was_last: false }
     }
 
     /// The same, when it failed: from here on it may have been the last one.
     pub(super) fn failed(self) -> Self {
-        Self { was_last: self.next.is_none(), ..self }
+        Self { was_last: self.next.is_none() && !self.is_told, ..self }
     }
 
     /// The same, for one who shared that delivery, and is not to tell of it again.
@@ -118,7 +121,8 @@ impl Sighting {
         self.next.map(Moment::timestamp)
     }
 
-    /// Whether it failed, and was the last delivery of the schedule: what it tells of is lost unless somebody acts.
+    /// Whether it failed, and was the last delivery of the schedule, for the first time: what it tells of is lost unless somebody
+    /// acts.
     pub fn is_loss(self) -> bool {
         self.was_last
     }
@@ -153,9 +157,9 @@ mod tests {
         assert_eq!(failed(1000, 1000).next(), Some(Moment(1000 + 2 * 60)));
         assert_eq!(failed(1000, 1000 + 125).next(), Some(Moment(1000 + 12 * 60)));
         assert_eq!(failed(1000, 1000 + 1462 * 60).next(), None);
-        assert!(Sighting::of(&failed(1000, 1000 + 1462 * 60)).failed().is_loss());
-        assert!(!Sighting::of(&failed(1000, 1000 + 1462 * 60)).is_loss());
-        assert!(!Sighting::of(&failed(1000, 1000)).failed().is_loss());
+        assert!(Sighting::of(None, &failed(1000, 1000 + 1462 * 60)).failed().is_loss());
+        assert!(!Sighting::of(None, &failed(1000, 1000 + 1462 * 60)).is_loss());
+        assert!(!Sighting::of(None, &failed(1000, 1000)).failed().is_loss());
         assert_eq!(Record { is_accepted: true, ..failed(1000, 1000) }.next(), None);
     }
 

@@ -295,6 +295,32 @@ fn a_loss_is_told_once_though_many_share_it() {
 }
 
 #[test]
+fn a_loss_is_told_once_though_the_last_delivery_comes_twice() {
+    run(async {
+        let stage = Stage::set();
+        stage.hears("a", 0, REFUSED).await;
+        for (minutes, is_loss) in [(1462, true), (1463, false)] {
+            let sighting = stage.once("a", minutes, REFUSED).await.1.unwrap();
+            assert_eq!((sighting.is_loss(), sighting.next()), (is_loss, None));
+        }
+    });
+}
+
+#[test]
+fn a_loss_is_told_from_16_h_52_min_after_the_first_sight_on_which_may_have_been_the_sixth_delivery() {
+    run(async {
+        let stage = Stage::set();
+        for (first, last, is_loss) in
+            [(202, 1462, true), (562, 1462, false), (0, 16 * 60 + 51, false), (0, 16 * 60 + 52, true)]
+        {
+            let id = format!("{first}-{last}");
+            stage.hears(&id, first, REFUSED).await;
+            assert_eq!(stage.once(&id, last, REFUSED).await.1.unwrap().is_loss(), is_loss, "{id}");
+        }
+    });
+}
+
+#[test]
 fn a_repeat_does_not_wait_for_ever() {
     run(async {
         let mut stage = Stage::set();

@@ -98,13 +98,13 @@ fn the_last_delivery_that_the_end_of_the_process_cuts_off_is_told_as_a_loss() {
     running.connect().post(&body).is(200, "fail");
     assert!(running.line("notification").get("last_attempt").is_none());
     running.upstream.got();
-    // As if it was first seen when the first of Alipay's eight deliveries was due.
+    // As if it was seen when the first of Alipay's eight deliveries was due, and not since.
     let key = redis.key(|key| key.len() == "alipay-sidecar:".len() + 32);
     let record = redis.say(&["GET", &key]);
     let words: Vec<&str> = record.split_whitespace().collect();
-    let [version, became, attempt, first_seen, last_seen] = words[..] else { panic!("{record}") };
+    let [version, became, attempt, first_seen, _] = words[..] else { panic!("{record}") };
     let first_seen = first_seen.parse::<u64>().unwrap() - 1462 * 60;
-    redis.say(&["SET", &key, &format!("{version} {became} {attempt} {first_seen} {last_seen}")]);
+    redis.say(&["SET", &key, &format!("{version} {became} {attempt} {first_seen} {first_seen}")]);
     let mut client = running.connect();
     client.send(format!("{}{body}", Client::head(body.len(), "")));
     assert_eq!(running.upstream.got().header("alipay-attempt"), Some("8"));
