@@ -13,7 +13,7 @@ mod head;
 mod stream;
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
@@ -127,6 +127,19 @@ impl Worker {
             }
         }
     }
+
+    /// Waits for `phase`, and tells when nothing is in flight any more, if that comes before it.
+    async fn until(&self, phase: Phase, phases: &mut watch::Receiver<Phase>, tell: impl FnOnce()) {
+        let emptied = async {
+            self.drain.emptied().await;
+            tell();
+            pending::<()>().await;
+        };
+        tokio::select! {
+            () = emptied => {}
+            _ = phases.wait_for(|now| *now >= phase) => {}
+        }
+    }
 }
 
 impl Server {
@@ -203,7 +216,7 @@ impl Server {
                     (self.public.try_clone()?, Arc::clone(&self.latest), phases.clone());
                 let spans = self.spans.clone();
                 let thread = thread::Builder::new().name(format!("worker-{number}"));
-                let ended = Ended(Some(ended.clone()));
+                let ended = Ended::new(&ended);
                 let among = self.workers;
                 workers
                     .push(thread.spawn(move || work(listener, latest, number, among, spans, phases, ended))?);
@@ -211,7 +224,7 @@ impl Server {
             // What is replayed is in flight as well.
             let replaying = usize::from(self.control.is_some());
             if let Some(control) = self.control {
-                let ended = Ended(Some(ended.clone()));
+                let ended = Ended::new(&ended);
                 let latest = Arc::clone(&self.latest);
                 tokio::task::spawn_local(control.serve(latest, phases.clone(), ended));
             }
@@ -269,6 +282,9 @@ async fn end(
         info!(event = "drained", "nothing is in flight any more");
     }
     phase.send_replace(Phase::Over);
+    let recorded = async { while endings.recv().await.is_some() {} };
+    drop(timeout(RECORDING, recorded).await);
+    phase.send_replace(Phase::Ended);
 }
 
 /// The life of a worker's thread.
@@ -302,18 +318,11 @@ fn work(
             _ = phases.wait_for(|phase| *phase >= Phase::Draining) => {}
         }
         drop(listener);
+        // Other workers may still deliver over connections that this one opened, so all go from phase to phase together.
         worker.drain.advance(Phase::Draining);
-        let is_empty = tokio::select! {
-            () = worker.drain.emptied() => true,
-            _ = phases.wait_for(|phase| *phase == Phase::Over) => false,
-        };
-        if is_empty {
-            ended.tell();
-            // Other workers may still deliver over connections that this one opened.
-            drop(phases.wait_for(|phase| *phase == Phase::Over).await);
-        }
+        worker.until(Phase::Over, &mut phases, || ended.tell()).await;
         worker.drain.advance(Phase::Over);
-        drop(timeout(RECORDING, worker.drain.emptied()).await);
+        worker.until(Phase::Ended, &mut phases, || drop(ended)).await;
         worker.drain.advance(Phase::Ended);
         drop(timeout(LAST_WORDS, worker.drain.emptied()).await);
         Ok(())
@@ -362,14 +371,22 @@ impl Drop for Place {
     }
 }
 
-/// Tells once that a worker has nothing in flight any more, at the latest when it ends, also by a panic.
-struct Ended(Option<mpsc::Sender<()>>);
+/// Tells once that a worker has nothing in flight any more, at the latest when it ends, also by a panic. What was cut
+/// off is recorded when it is dropped.
+struct Ended {
+    channel: mpsc::Sender<()>,
+    is_told: bool,
+}
 
 impl Ended {
+    fn new(channel: &mpsc::Sender<()>) -> Self {
+        Self { channel: channel.clone(), is_told: false }
+    }
+
     fn tell(&mut self) {
-        if let Some(ended) = self.0.take() {
+        if !std::mem::replace(&mut self.is_told, true) {
             // The channel has room for all workers.
-            ended.try_send(()).unwrap_or_default();
+            self.channel.try_send(()).unwrap_or_default();
         }
     }
 }

@@ -82,7 +82,7 @@ impl Control {
         }
         tokio::select! {
             all = places.acquire_many(MAX_CONNECTIONS) => drop(all),
-            _ = phases.wait_for(|phase| *phase == Phase::Over) => {}
+            _ = phases.wait_for(|phase| *phase >= Phase::Over) => {}
         }
         drop(self);
         ended.tell();

@@ -118,14 +118,14 @@ impl Exporter {
                 Err(error) => (error.to_string(), None),
             };
             self.failed(&cause);
-            if attempt == ATTEMPTS || *phases.borrow() == Phase::Over {
+            if attempt == ATTEMPTS || *phases.borrow() >= Phase::Over {
                 break;
             }
             // Not all sidecars at once, when a collector comes back.
             let jitter = rest.mul_f64(fastrand::f64() / 2.0);
             tokio::select! {
                 () = sleep(asked.unwrap_or(rest).saturating_add(jitter)) => {}
-                _ = phases.wait_for(|phase| *phase == Phase::Over) => {}
+                _ = phases.wait_for(|phase| *phase >= Phase::Over) => {}
             }
             rest = rest.saturating_mul(2);
         }
