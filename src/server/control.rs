@@ -5,7 +5,7 @@
 use std::fs;
 use std::future::pending;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Control {
     listener: UnixListener,
     path: PathBuf,
+    /// The device and the number of what it is on disk.
+    inode: Option<(u64, u64)>,
 }
 
 impl Control {
@@ -48,7 +50,10 @@ impl Control {
         let LedgerStore::File(path) = store else { return None };
         let path = socket(path);
         match bind(&path) {
-            Ok(listener) => Some(Self { listener, path }),
+            Ok(listener) => {
+                let inode = inode(&path);
+                Some(Self { listener, path, inode })
+            }
             Err(error) => {
                 let path = path.display();
                 warn!(
@@ -91,9 +96,16 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        // One that somebody removed is gone already.
-        drop(fs::remove_file(&self.path));
+        // One that somebody removed is gone already, and where the ledger was moved away the name may be another process's.
+        if self.inode.is_some() && inode(&self.path) == self.inode {
+            drop(fs::remove_file(&self.path));
+        }
     }
+}
+
+/// What is at `path`, if there is something: its device and its number there.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// A socket at `path`, in the place of one that was left behind. It gets that name when only its owner can open it.
@@ -193,6 +205,20 @@ mod tests {
             std::mem::forget(control);
         }
         drop(Control::of(&store).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_socket_of_another_process_under_that_name_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join("ledger.redb");
+        let store = LedgerStore::File(ledger.clone());
+        let first = Control::of(&store).unwrap();
+        // Its ledger was moved away, and another process has begun one where it was.
+        let second = Control::of(&store).unwrap();
+        drop(first);
+        assert!(std::os::unix::net::UnixStream::connect(socket(&ledger)).is_ok());
+        drop(second);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
