@@ -281,3 +281,28 @@ fn the_report_says_what_where_and_what_to_do_before_all_else() {
         (FINGERPRINT)
     "#);
 }
+
+#[test]
+fn a_body_that_is_shown_in_several_lines_is_read_as_the_one_it_is() {
+    let body = notification().body();
+    // At a column, which may be within an escape, and after each parameter.
+    let at_column = |width: usize| {
+        body.as_bytes()
+            .chunks(width)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let mut shown: Vec<String> = (60..=80).map(at_column).collect();
+    shown.push(body.replace('&', "&\n"));
+    shown.push(body.replace('&', "\r\n  &"));
+    let head =
+        "POST /alipay/notify HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    let desk = Desk::new();
+    for body_shown in shown {
+        desk.explain(&body_shown).verifies();
+        desk.explain(format!("{head}\r\n{body_shown}")).verifies();
+        let report = desk.explain(format!("{head}Content-Length: {}\r\n\r\n{body_shown}\n", body.len()));
+        assert_eq!(report.verifies().0["run"]["does"], "forward", "{body_shown}");
+    }
+}

@@ -7,6 +7,7 @@ mod go;
 mod har;
 mod http;
 mod java;
+mod joined;
 mod line;
 mod maps;
 mod pairs;
@@ -135,6 +136,14 @@ impl Capture {
             is_parsed: false,
             others: Vec::new(),
             doubt: None,
+        }
+    }
+
+    /// The same of a body that may be shown in several lines.
+    fn shown(form: &'static str, head: Option<Head>, body: &[u8]) -> Self {
+        match joined::joined(body) {
+            Some(whole) => Self::body(form, head, &whole).noting(joined::NOTE),
+            None => Self::body(form, head, body),
         }
     }
 
@@ -309,12 +318,13 @@ fn of_bodies_and_maps(text: &Text<'_>, depth: usize, is_cut: bool, found: &mut F
             let mut others = text.as_str().lines().filter(|line| !line.contains("sign="));
             line.is_posted && !others.all(|other| line::is_posted(other.trim()))
         });
-    if let Some(capture) = pairs::read(text.as_str()) {
+    let pairs = if joined::joined(text.raw()).is_some() { None } else { pairs::read(text.as_str()) };
+    if let Some(capture) = pairs {
         found.add(capture.written_as(text));
         return;
     }
     if let Some(body) = form(text.raw()).filter(|_| !is_in_line) {
-        let capture = Capture::body("a raw body", None, body);
+        let capture = Capture::shown("a raw body", None, body);
         // What stands in the lines after it may be something else.
         let of_line = lines.first().map(|line| Parameters::decoded(&text.of_bytes(&line.bytes)));
         let capture = capture.or(of_line.into_iter().collect());

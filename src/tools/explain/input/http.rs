@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::joined::joined;
 use super::tcpdump::{self, Packet};
 use super::{Capture, Head, Unreadable, target};
 
@@ -83,7 +84,11 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
         let payload = tcpdump::payload(rest, packet.as_ref(), announced);
         is_dump |= payload.is_some();
         let payload = payload.map_or(Cow::Borrowed(rest), Cow::Owned);
-        let body = if let Some(announced) = announced {
+        let shown =
+            payload.get(..find(&payload).map_or(payload.len(), |next| next.start)).unwrap_or_default();
+        // What breaks its lines is not counted by its head.
+        let is_in_lines = announced.is_some() && joined(shown).map(|whole| whole.len()) == announced;
+        let body = if let Some(announced) = announced.filter(|_| !is_in_lines) {
             payload.get(..announced).ok_or_else(|| {
                 let captured = payload.len();
                 if is_dump {
@@ -93,8 +98,7 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
                 }
             })?
         } else {
-            let end = find(&payload).map_or(payload.len(), |next| next.start);
-            payload.get(..end).unwrap_or_default().trim_ascii_end()
+            shown.trim_ascii_end()
         };
         (body.to_vec(), body.len())
     };
@@ -105,7 +109,7 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
         let query = query.filter(|query| !query.is_empty()).ok_or(Unreadable::NoBody)?;
         return Ok((Capture::body("an HTTP request", Some(head), &query), length));
     }
-    let capture = Capture::body("an HTTP request", Some(head), &body);
+    let capture = Capture::shown("an HTTP request", Some(head), &body);
     let capture = if is_dump {
         Capture { placeholder: Some(tcpdump::PLACEHOLDER), ..capture }.noting(tcpdump::NOTE)
     } else {
