@@ -177,7 +177,11 @@ const NOT_ACCEPTED: u8 = 1;
 const LAST_LINES: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return told(&error),
+    };
+    match arguments.command {
         Command::Run { config } => run(&config),
         Command::Check { config, app_public_key } => check(&config, app_public_key.as_deref()),
         Command::Explain { file, config, keys, app_public_key, json } => explain(&Question {
@@ -204,6 +208,12 @@ fn main() -> ExitCode {
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir),
     }
+}
+
+/// Prints the help that was asked for, or what is wrong with the arguments.
+fn told(error: &clap::Error) -> ExitCode {
+    let outcome = error.print();
+    if error.use_stderr() { ExitCode::from(UNUSABLE) } else { finish(outcome) }
 }
 
 fn run(path: &Path) -> ExitCode {

@@ -213,7 +213,10 @@ fn printed_to(out: impl Fn() -> std::process::Stdio) -> Vec<(String, Option<i32>
     let config = fs::canonicalize(everything()).unwrap();
     let paths = [&key, &capture, &config].map(|path| path.display().to_string());
     let [key, capture, config] = paths.each_ref().map(String::as_str);
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 10] = [
+        &["--help"],
+        &["--version"],
+        &["simulate", "--help"],
         &["explain", "--key", key, capture],
         &["explain", "--json", "--key", key, capture],
         &["check", "--config", config],
