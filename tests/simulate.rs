@@ -133,7 +133,7 @@ fn content_and_parameters_are_sent_as_given() {
     let sidecar = Sidecar::start(&folder, upstream.address);
     std::fs::write(folder.path().join("content.json"), r#"{"a":1}"#).unwrap();
     let arguments = ["--msg-method", "my.own", "--biz-content", "@content.json", "--param", "memo=a b"];
-    assert_eq!(summary(&folder, &sidecar.url, &arguments).0, Some(0));
+    assert_eq!(run(simulate(&folder, &sidecar.url, &arguments)).0, Some(0));
     let event: Value = serde_json::from_slice(&upstream.got()[0].body).unwrap();
     assert_eq!((&event["msg_method"], &event["biz_content"]["a"]), (&"my.own".into(), &1.into()));
     assert_eq!(event["extra"]["memo"], "a b");
@@ -142,6 +142,20 @@ fn content_and_parameters_are_sent_as_given() {
     assert_eq!(summary(&folder, &sidecar.url, &arguments).0, Some(0));
     let event: Value = serde_json::from_slice(&upstream.got()[0].body).unwrap();
     assert_eq!(event["biz_content"]["trade_status"], "TRADE_CLOSED");
+}
+
+#[test]
+fn what_alipay_would_not_send_is_sent_and_told() {
+    let (folder, app) = (Folder::new(), Receiver::accepting());
+    let arguments = ["--msg-method", "nope", "--biz-content", "{", "--json", "--speed", "1000000"];
+    let (_, out, err) = run(simulate(&folder, &app.url(), &arguments));
+    assert!(!app.got().is_empty() && out.lines().count() == 1, "{out}{err}");
+    insta::assert_snapshot!(err, @r#"
+    --msg-method "nope" is not in the built-in catalogue, and is sent as a message: `alipay-sidecar schema --list` shows what is
+    --biz-content is no object in JSON, as which Alipay sends it, and is sent as it is
+    "#);
+    let usual = ["--msg-method", "trade_status_sync", "--biz-content", "{}", "--speed", "1000000"];
+    assert_eq!(run(simulate(&folder, &app.url(), &usual)).2, "");
 }
 
 #[test]

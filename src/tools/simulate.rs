@@ -1,6 +1,7 @@
 //! `simulate`: acts as Alipay towards any address. It signs notifications and delivers them until the answer is `success`,
 //! on Alipay's own schedule, faster if that is asked for; or it attacks, and says what was accepted.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use aws_lc_rs::rsa::KeyPair;
 use clap::Args;
+use serde::de::IgnoredAny;
 
 use self::deliveries::Stopped;
 use self::kinds::{Kind, Shape};
@@ -139,6 +141,8 @@ pub fn simulate(
     out: &mut impl Write,
 ) -> Result<bool, SimulateError> {
     let plan = plan(options).map_err(SimulateError::Unusable)?;
+    // Where standard error is closed, nobody wants to know.
+    oddities(options).iter().for_each(|oddity| drop(writeln!(io::stderr(), "{oddity}")));
     let mut show = Show::new(out, options.json);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if options.hostile {
@@ -180,6 +184,24 @@ fn plan(options: &Options) -> Result<Plan, String> {
         kind.notification(&plan.shape, &plan.key)?;
     }
     Ok(plan)
+}
+
+/// What is sent as it was asked for, though Alipay sends nothing like it.
+fn oddities(options: &Options) -> Vec<String> {
+    let catalogue = Catalogue::builtin();
+    let is_unknown = |name: &&String| !name.contains('*') && !Kind::is_known(&catalogue, name);
+    let unknown = options.msg_method.iter().filter(is_unknown).map(|name| {
+        format!(
+            "--msg-method {name:?} is not in the built-in catalogue, and is sent as a message: `alipay-sidecar schema \
+             --list` shows what is"
+        )
+    });
+    let content = options.biz_content.as_deref().and_then(|written| content(written).ok());
+    let is_object = |content: &String| serde_json::from_str::<BTreeMap<String, IgnoredAny>>(content).is_ok();
+    let broken = content.filter(|content| !is_object(content)).map(|_| {
+        "--biz-content is no object in JSON, as which Alipay sends it, and is sent as it is".to_owned()
+    });
+    unknown.chain(broken).collect()
 }
 
 fn key(path: &Path) -> Result<KeyPair, String> {

@@ -83,16 +83,14 @@ impl Kind {
                 let messages = catalogue.messages();
                 messages.filter(|message| pattern.matches(&message.name)).map(Self::of).collect()
             } else {
-                let message = [Naming::MsgMethod, Naming::NotifyType]
-                    .iter()
-                    .find_map(|naming| catalogue.find(*naming, name));
+                let message = known(catalogue, name);
                 if message.is_none() && !is_msg_method(name.as_bytes()) {
                     return Err(format!(
                         "--msg-method {name:?} can be the name of no kind, which has 1 to 100 letters, digits, _ and .: \
                          `alipay-sidecar schema --list` shows all that are known"
                     ));
                 }
-                vec![message.map_or_else(|| Self::unknown(name), |(_, message)| Self::of(message))]
+                vec![message.map_or_else(|| Self::unknown(name), Self::of)]
             };
             if named.is_empty() {
                 return Err(format!(
@@ -106,6 +104,11 @@ impl Kind {
             }
         }
         Ok(found)
+    }
+
+    /// Whether `name` is that of a kind which Alipay is known to send.
+    pub(super) fn is_known(catalogue: &Catalogue, name: &str) -> bool {
+        name == GATEWAY_CHECK || known(catalogue, name).is_some()
     }
 
     fn of(message: &Message) -> Self {
@@ -180,6 +183,12 @@ impl Kind {
 /// A fresh id of 34 characters, as those observed.
 pub(super) fn fresh_id() -> String {
     format!("{:032x}jh", fastrand::u128(..))
+}
+
+/// The message of that name.
+fn known<'c>(catalogue: &'c Catalogue, name: &str) -> Option<&'c Message> {
+    let mut namings = [Naming::MsgMethod, Naming::NotifyType].into_iter();
+    namings.find_map(|naming| catalogue.find(naming, name)).map(|(_, message)| message)
 }
 
 fn message(msg_method: &str, app_id: &str, content: &str, now: Timestamp) -> Notification {
