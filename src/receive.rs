@@ -84,7 +84,7 @@ fn headers(headers: &HeaderMap) -> Result<(), Rejection> {
         return Err(Reason::UnmetExpectation.into());
     }
     let mut types = values(headers, CONTENT_TYPE);
-    if !types.next().is_some_and(is_form) || types.next().is_some() {
+    if !types.next().is_some_and(|value| is_form(value.as_bytes())) || types.next().is_some() {
         return Err(Reason::UnsupportedMediaType.into());
     }
     if values(headers, CONTENT_ENCODING).any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -95,9 +95,8 @@ fn headers(headers: &HeaderMap) -> Result<(), Rejection> {
 
 /// Whether the media type is the form's. What follows it is ignored, also where it is malformed: a genuine sender
 /// writes `application/x-www-form-urlencoded; text/html; charset=UTF-8`.
-fn is_form(value: &HeaderValue) -> bool {
+pub(crate) fn is_form(value: &[u8]) -> bool {
     const FORM: &[u8] = b"application/x-www-form-urlencoded";
-    let value = value.as_bytes();
     value.get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM))
         && matches!(value.get(FORM.len()), None | Some(b';' | b' ' | b'\t'))
 }

@@ -73,6 +73,8 @@ pub(super) enum Unreadable {
     IncompleteDump { captured: usize, announced: usize },
     /// The request has no body.
     NoBody,
+    /// The body is of a type that is not a form's.
+    OtherType(String),
     /// A curl command that reads a file.
     NamesFile(String),
     /// A curl command whose quotes do not end.
@@ -438,6 +440,12 @@ impl fmt::Display for Unreadable {
                  (Follow HTTP Stream, as raw)"
             ),
             Self::NoBody => write!(f, "the request has no body: Alipay posts a form"),
+            Self::OtherType(media_type) => write!(
+                f,
+                "the body is {}, to which run answers 415 (unsupported_media_type): Alipay posts \
+                 application/x-www-form-urlencoded, as `curl -d` does",
+                media_type.escape_debug()
+            ),
             Self::NamesFile(name) => {
                 write!(f, "the curl command reads the file {}: explain that file", name.escape_debug())
             }

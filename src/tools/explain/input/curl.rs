@@ -20,10 +20,18 @@ pub(super) fn read(commands: &str) -> Result<Vec<Capture>, Unreadable> {
     let words = if cmd::is_of_it(commands) { cmd::words(commands)? } else { posix::words(commands)? };
     let mut words = words.into_iter();
     let mut captures = Vec::new();
+    let mut other_type = None;
     while words.by_ref().any(|word| is_name(&word)) {
-        captures.extend(command(&mut words)?);
+        match command(&mut words) {
+            Err(Unreadable::OtherType(media_type)) => other_type = Some(media_type),
+            outcome => captures.extend(outcome?),
+        }
     }
-    if captures.is_empty() { Err(Unreadable::NoBody) } else { Ok(captures) }
+    match (captures.is_empty(), other_type) {
+        (false, _) => Ok(captures),
+        (true, Some(media_type)) => Err(Unreadable::OtherType(media_type)),
+        (true, None) => Err(Unreadable::NoBody),
+    }
 }
 
 /// The names of the program.
@@ -48,6 +56,7 @@ fn end_of_line(next: Option<&char>) -> Option<String> {
 fn command(words: &mut std::vec::IntoIter<String>) -> Result<Option<Capture>, Unreadable> {
     let mut head = Head { target: "/".to_owned(), ..Head::default() };
     let mut data: Option<String> = None;
+    let mut other_type = None;
     while let Some(word) = words.next() {
         if ENDS.contains(&word.as_str()) {
             break;
@@ -81,6 +90,14 @@ fn command(words: &mut std::vec::IntoIter<String>) -> Result<Option<Capture>, Un
             }
             "-X" | "--request" => head.method = value(),
             "--url" => head.target = target(&value()),
+            "-F" | "--form" | "--form-string" => {
+                drop(value());
+                other_type = Some("multipart/form-data");
+            }
+            "--json" => {
+                drop(value());
+                other_type = Some("application/json");
+            }
             // Options with a value that says nothing of the request.
             "-o" | "--output" | "-m" | "--max-time" | "-A" | "--user-agent" | "-b" | "--cookie" | "-u"
             | "--user" | "-e" | "--referer" | "--connect-timeout" | "--resolve" | "-w" | "--write-out"
@@ -90,6 +107,9 @@ fn command(words: &mut std::vec::IntoIter<String>) -> Result<Option<Capture>, Un
             option if option.starts_with('-') => {}
             url => head.target = target(url),
         }
+    }
+    if let Some(media_type) = other_type {
+        return Err(Unreadable::OtherType(media_type.to_owned()));
     }
     let Some(data) = data.filter(|data| !data.is_empty()) else { return Ok(None) };
     if head.method.is_empty() {
@@ -124,7 +144,7 @@ fn split(word: &str) -> (String, Option<String>) {
     }
     let short = word
         .strip_prefix('-')
-        .and_then(|letters| letters.find(['d', 'H', 'X', 'o', 'm', 'A', 'b', 'u', 'e', 'w']));
+        .and_then(|letters| letters.find(['d', 'F', 'H', 'X', 'o', 'm', 'A', 'b', 'u', 'e', 'w']));
     match short.and_then(|at| word.split_at_checked(at.checked_add(2)?)) {
         Some((letters, value)) if word.starts_with('-') => {
             let letter: String = letters.chars().rev().take(1).collect();

@@ -20,10 +20,14 @@ pub(super) fn read(request: &Node) -> Option<Capture> {
         }
     };
     let data = request.get("postData")?;
+    let mut headers = pairs(request.get("headers"));
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        headers.extend(text(data, "mimeType").map(|media_type| ("content-type".to_owned(), media_type)));
+    }
     let head = Head {
         method: text(request, "method").unwrap_or_else(|| "POST".to_owned()),
         target: target(&text(request, "url").unwrap_or_default()),
-        headers: pairs(request.get("headers")),
+        headers,
     };
     if let Some(body) = text(data, "text").filter(|text| !text.is_empty()) {
         return Some(Capture::body(HAR, Some(head), body.as_bytes()));

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::joined::joined;
 use super::tcpdump::{self, Packet};
 use super::{Capture, Head, Unreadable, target};
+use crate::receive::is_form;
 
 /// The methods that a request in a capture may have.
 const METHODS: [&[u8]; 7] = [b"POST ", b"GET ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ", b"OPTIONS "];
@@ -109,7 +110,11 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
         let query = query.filter(|query| !query.is_empty()).ok_or(Unreadable::NoBody)?;
         return Ok((Capture::body("an HTTP request", Some(head), &query), length));
     }
+    let media_type = header("content-type").filter(|value| !is_form(value.as_bytes())).map(ToOwned::to_owned);
     let capture = Capture::shown("an HTTP request", Some(head), &body);
+    if let Some(media_type) = media_type.filter(|_| !capture.is_of_a_notification()) {
+        return Err(Unreadable::OtherType(media_type));
+    }
     let capture = if is_dump {
         Capture { placeholder: Some(tcpdump::PLACEHOLDER), ..capture }.noting(tcpdump::NOTE)
     } else {

@@ -137,6 +137,24 @@ fn a_curl_command_is_read_with_the_quotes_of_every_shell() {
 }
 
 #[test]
+fn of_a_body_that_is_no_form_it_is_said_which_type_it_has() {
+    let form = "multipart/form-data; boundary=x";
+    let multipart = format!(
+        "POST /n HTTP/1.1\r\nHost: a\r\nContent-Type: {form}\r\n\r\n--x\r\nContent-Disposition: form-data; name=\"sign\"\r\n\r\nAB\r\n--x--"
+    );
+    for (text, media_type) in [
+        ("curl -F app_id=1 -Fsign=AB http://a/n", "multipart/form-data"),
+        ("curl http://a/n --form app_id=1 --form-string sign=AB", "multipart/form-data"),
+        ("curl --json '{\"app_id\":\"1\"}' http://a/n", "application/json"),
+        (&multipart, form),
+    ] {
+        let problem = capture_of(text.as_bytes()).unwrap_err();
+        assert_eq!(problem, Unreadable::OtherType(media_type.to_owned()), "{text}");
+        assert!(problem.to_string().contains("415 (unsupported_media_type)"), "{problem}");
+    }
+}
+
+#[test]
 fn an_archive_of_a_browser_or_a_proxy_is_read() {
     let request = format!(
         r#"{{"method":"POST","url":"https://a.example/n?q=1#f","headers":[{{"name":"A","value":"b"}}],"postData":{{"mimeType":"x","text":"{BODY}"}}}}"#
@@ -145,7 +163,12 @@ fn an_archive_of_a_browser_or_a_proxy_is_read() {
     let archive = format!(r#"{{"log":{{"entries":[{{"request":{{"method":"GET"}}}},{entry}]}}}}"#);
     for text in [request, entry, archive] {
         let head = holds_the_body(&text, "an HTTP archive (HAR)").head.unwrap();
-        assert_eq!((head.target.as_str(), head.headers.len()), ("/n?q=1", 1));
+        assert_eq!((head.target.as_str(), head.headers.len()), ("/n?q=1", 2));
+        assert_eq!(
+            head.headers[1],
+            ("content-type".to_owned(), "x".to_owned()),
+            "what the archive says of the body"
+        );
     }
     let params = r#"{"request":{"postData":{"params":[{"name":"sign","value":"b c"}]}}}"#;
     assert_eq!(read(params).body, b"sign=b+c");
