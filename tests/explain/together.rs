@@ -141,6 +141,9 @@ fn white_space_trimmed_from_values_or_put_in_by_breaking_lines() {
     let genuine = trade().set("subject", "a b ").set("body", "c ").signed(Form::V1, key());
     let trimmed = genuine.set("subject", "a b").set("body", "c");
     desk.explain(trimmed.body()).proves(&["white_space"]).within(&["subject", "body"]);
+    let genuine = trade().set("subject", " hi").set("body", "b ").signed(Form::V1, key());
+    let trimmed = genuine.set("subject", "hi").set("body", "b");
+    desk.explain(trimmed.body()).proves(&["white_space"]).within(&["subject", "body"]);
     for end in ["\n", "\r\n", "\r\n  ", "\n\t"] {
         let broken = |value: &str| format!("{}{end}{}{end}{}", &value[..20], &value[20..40], &value[40..]);
         let content = change(&notification(), "biz_content", broken);
@@ -158,4 +161,21 @@ fn a_hash_that_sign_type_does_not_name_is_told_beside_what_changed_the_content()
     let report = Desk::new().explain(signed.set("s", "x").body());
     report.proves(&["extra_parameter", "parameter_changed"]);
     assert_eq!(report.0["diagnosis"]["causes"][1]["parameters"], serde_json::json!(["sign_type"]));
+}
+
+#[test]
+fn values_that_were_all_decoded_once_more_are_encoded_again_in_one_style() {
+    let desk = Desk::new();
+    for (subject, decoded) in
+        [("100%25 a%2Bb", "100% a+b"), ("100%25%20a%2Bb", "100% a+b"), ("100%25+a%2Bb", "100% a+b")]
+    {
+        let genuine = trade()
+            .set("subject", subject)
+            .set("body", "x%26y%3D1")
+            .set("passback_params", "k%3D1%26z%3D%E6%B0%B4")
+            .signed(Form::V1, key());
+        let damaged = genuine.set("subject", decoded).set("body", "x&y=1").set("passback_params", "k=1&z=水");
+        let report = desk.explain(damaged.body());
+        report.proves(&["decoded_twice"]).within(&["subject", "body", "passback_params"]);
+    }
 }

@@ -14,6 +14,8 @@ use crate::diagnose::parameters::{Parameters, Plus, decode};
 const FEW_SPACES: usize = 4;
 /// How many bytes these may have: all that each may have been is kept meanwhile.
 const MAX_TOGETHER_BYTES: usize = 64 * 1024;
+/// How many values are encoded again in one style, each of them or not: twice as many ways for each.
+const MAX_ALIKE: usize = 7;
 /// How many strings in one value are encoded again, each alone.
 const MAX_STRINGS: usize = 64;
 
@@ -28,6 +30,8 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'\'')
     .remove(b'(')
     .remove(b')');
+/// The same, and the space.
+const COMPONENT_AND_SPACE: &AsciiSet = &COMPONENT.remove(b' ');
 /// What the `rawurlencode` of PHP leaves as it is.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -43,12 +47,43 @@ pub(super) fn every(parameters: &Parameters, extent: Extent, visit: Visit<'_>) -
     alone(parameters, Cause::PlusAsSpace, extent, visit, &plus)?;
     together(parameters, Cause::PlusAsSpace, extent, visit, &plus)?;
     each_string(parameters, visit)?;
+    alike(parameters, visit)?;
     ENCODERS.iter().try_for_each(|encode| {
         let decoded =
             |value: &[u8], most| -> Ways { Box::new(before_decoding(value.to_vec(), *encode, most)) };
         alone(parameters, Cause::DecodedTwice, extent, visit, &decoded)?;
         together(parameters, Cause::DecodedTwice, extent, visit, &decoded)
     })
+}
+
+/// Encodes several values again, all in one style, as one that decodes whatever is encoded would have changed them.
+fn alike(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
+    for (encode, is_spaced) in ENCODERS.map(|encode| (encode, false)).into_iter().chain([(SPACED, true)]) {
+        for style in [encode_whole, encode_queries, encode_strings] {
+            let changed: Vec<(usize, Vec<u8>)> = encodable(parameters)
+                .map(|(place, value)| (place, value, style(value, encode)))
+                .filter(|(_, value, again)| value != again)
+                .map(|(place, _, again)| (place, again))
+                .take(MAX_ALIKE)
+                .collect();
+            // Each number says by its bits which of them were: most first.
+            let all =
+                u32::try_from(changed.len()).ok().and_then(|count| 1_u32.checked_shl(count)).unwrap_or(1);
+            for number in (1..all).rev().filter(|number| number.count_ones() > 1 || is_spaced) {
+                let chosen = changed.iter().enumerate().filter(|(nth, _)| {
+                    u32::try_from(*nth)
+                        .ok()
+                        .and_then(|nth| number.checked_shr(nth))
+                        .is_some_and(|bits| bits & 1 == 1)
+                });
+                let candidate = chosen.fold(parameters.clone(), |candidate, (_, (place, again))| {
+                    candidate.with(*place, again.clone())
+                });
+                visit(Cause::DecodedTwice, candidate)?;
+            }
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 /// How much is tried.
@@ -226,6 +261,13 @@ const ENCODERS: [Encoder; 5] = [
     |value| lower(&percent_encode(value, COMPONENT).to_string()),
     |value| lower(&byte_serialize(value).collect::<String>()),
 ];
+
+/// As one does who encodes what would be taken for something else, and leaves spaces.
+const SPACED: Encoder = |value| percent_encode(value, COMPONENT_AND_SPACE).to_string().into_bytes();
+
+fn encode_whole(value: &[u8], encode: Encoder) -> Vec<u8> {
+    encode(value)
+}
 
 /// With everything encoded that stands after a `=` and before a `&`, a quote or the end.
 fn encode_queries(value: &[u8], encode: Encoder) -> Vec<u8> {

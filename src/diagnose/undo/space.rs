@@ -9,8 +9,14 @@ use crate::diagnose::parameters::Parameters;
 /// What may have stood at an end of a value that was trimmed.
 const ENDS: [&[u8]; 5] = [b"", b" ", b"\n", b"\r\n", b"\t"];
 /// What was likely there, where more than one value was trimmed.
-const LIKELY_ENDS: [(&[u8], &[u8]); 5] =
-    [(b" ", b""), (b"", b" "), (b" ", b" "), (b"", b"\n"), (b"", b"\r\n")];
+const LIKELY_ENDS: [Ends; 5] = [(b" ", b""), (b"", b" "), (b" ", b" "), (b"", b"\n"), (b"", b"\r\n")];
+
+/// What stood before a value and after it.
+type Ends = (&'static [u8], &'static [u8]);
+
+fn is_of_spaces((start, end): Ends) -> bool {
+    start.iter().chain(end).all(|byte| *byte == b' ')
+}
 
 /// Takes white space away, or puts that in its place which it was.
 pub(super) fn each(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
@@ -26,21 +32,24 @@ pub(super) fn each(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()>
     undo(&plain)
 }
 
-/// Adds the white space that may have been trimmed: from one value, or the same from two.
+/// Adds the white space that may have been trimmed: from one value, or from two, of the same kind.
 pub(super) fn every(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
     let places = places(parameters);
     for (start, end) in ENDS.into_iter().flat_map(|start| ENDS.map(|end| (start, end))) {
         let padded = |value: &[u8]| Some([start, value, end].concat());
         places.iter().try_for_each(|place| one(parameters, *place, Cause::WhiteSpace, visit, &padded))?;
     }
-    for (start, end) in LIKELY_ENDS {
-        let padded = |value: &[u8]| Some([start, value, end].concat());
+    for (of_one, of_other) in LIKELY_ENDS.into_iter().flat_map(|one| LIKELY_ENDS.map(|other| (one, other))) {
+        if of_one != of_other && !(is_of_spaces(of_one) && is_of_spaces(of_other)) {
+            continue;
+        }
+        let padded = |ends: Ends| move |value: &[u8]| Some([ends.0, value, ends.1].concat());
         for (nth, place) in places.iter().enumerate() {
             let mut pad_another = |_, first: Parameters| {
                 let mut others = places.iter().skip(nth.saturating_add(1));
-                others.try_for_each(|other| one(&first, *other, Cause::WhiteSpace, visit, &padded))
+                others.try_for_each(|other| one(&first, *other, Cause::WhiteSpace, visit, &padded(of_other)))
             };
-            one(parameters, *place, Cause::WhiteSpace, &mut pad_another, &padded)?;
+            one(parameters, *place, Cause::WhiteSpace, &mut pad_another, &padded(of_one))?;
         }
     }
     ControlFlow::Continue(())
