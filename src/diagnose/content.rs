@@ -165,7 +165,17 @@ fn lost(case: &Case<'_>) -> Option<Finding> {
 const MARKS: [&str; 3] = ["\u{fffd}", "锟斤拷", "ï¿½"];
 
 /// Whether text was probably written in a charset that has none of its characters: a `?` for each, beside nothing that
-/// is no ASCII. One alone ends a question.
+/// is no ASCII. One alone ends a question, and a few at the end of a word are somebody's emphasis.
 fn has_question_marks(value: &[u8]) -> bool {
-    value.is_ascii() && (memchr::memmem::find(value, b"??").is_some() || value == b"?")
+    let mut pieces = value.split(|byte| *byte == b'"' || byte.is_ascii_whitespace());
+    let has_lost = |piece: &[u8]| {
+        let end = piece.iter().rposition(|byte| *byte != b'?').map_or(0, |last| last.saturating_add(1));
+        let (before, marks) = piece.split_at_checked(end).unwrap_or((piece, &[]));
+        let is_emphasis = marks.len() <= MAX_EMPHASIS && before.last().is_some_and(u8::is_ascii_alphabetic);
+        memchr::memmem::find(if is_emphasis { before } else { piece }, b"??").is_some()
+    };
+    value.is_ascii() && (value == b"?" || pieces.any(has_lost))
 }
+
+/// How many question marks somebody may write after a word.
+const MAX_EMPHASIS: usize = 3;

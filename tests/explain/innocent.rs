@@ -43,7 +43,12 @@ fn what_only_looks_damaged_and_was_signed_so_is_not_accused() {
 
 #[test]
 fn questions_are_no_lost_text() {
-    for content in [r#"{"a":"really?"}"#, r#"{"a":"真的吗??"}"#, r#"{"a":"https://a.example/?x=?"}"#] {
+    for content in [
+        r#"{"a":"really?"}"#,
+        r#"{"a":"what??? Why??"}"#,
+        r#"{"a":"真的吗??"}"#,
+        r#"{"a":"https://a.example/?x=?"}"#,
+    ] {
         let genuine = Notification::unsigned().set("biz_content", content).signed(Form::V1, key());
         let damaged = genuine.set("notify_id", "a_forged_one");
         Desk::new().explain(damaged.body()).proves(&["content_changed"]);
