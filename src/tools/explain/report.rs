@@ -39,7 +39,13 @@ impl Report<'_> {
     fn write_diagnosis(&self, diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
         let labels: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.cause.label()).collect();
         let certainty = if diagnosis.is_proven { "proven" } else { "not proven, but likely" };
-        writeln!(out, "NOT VERIFIED: {} ({certainty})\n", labels.join(" and "))?;
+        // That the content changed is certain then, and how is not.
+        let how = if diagnosis.is_cut_short && diagnosis.is_proven {
+            ", but not how: the search was cut short"
+        } else {
+            ""
+        };
+        writeln!(out, "NOT VERIFIED: {} ({certainty}{how})\n", labels.join(" and "))?;
         for finding in &diagnosis.findings {
             line(out, "what", finding.cause.meaning())?;
             if !finding.parameters.is_empty() {
