@@ -1,7 +1,6 @@
 //! `simulate`: acts as Alipay towards any address. It signs notifications and delivers them until the answer is `success`,
 //! on Alipay's own schedule, faster if that is asked for; or it attacks, and says what was accepted.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use aws_lc_rs::rsa::KeyPair;
 use clap::Args;
-use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 
 use self::deliveries::Stopped;
 use self::kinds::{Kind, Shape};
@@ -142,7 +141,9 @@ pub fn simulate(
 ) -> Result<bool, SimulateError> {
     let plan = plan(options).map_err(SimulateError::Unusable)?;
     // Where standard error is closed, nobody wants to know.
-    oddities(options).iter().for_each(|oddity| drop(writeln!(io::stderr(), "{oddity}")));
+    for oddity in oddities(options) {
+        drop(writeln!(io::stderr(), "{oddity}"));
+    }
     let mut show = Show::new(out, options.json);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if options.hostile {
@@ -197,7 +198,7 @@ fn oddities(options: &Options) -> Vec<String> {
         )
     });
     let content = options.biz_content.as_deref().and_then(|written| content(written).ok());
-    let is_object = |content: &String| serde_json::from_str::<BTreeMap<String, IgnoredAny>>(content).is_ok();
+    let is_object = |content: &String| serde_json::from_str::<Map<String, Value>>(content).is_ok();
     let broken = content.filter(|content| !is_object(content)).map(|_| {
         "--biz-content is no object in JSON, as which Alipay sends it, and is sent as it is".to_owned()
     });
