@@ -14,8 +14,8 @@ use crate::diagnose::parameters::{Parameters, Plus, decode};
 const FEW_SPACES: usize = 4;
 /// How many bytes these may have: all that each may have been is kept meanwhile.
 const MAX_TOGETHER_BYTES: usize = 64 * 1024;
-/// How many values are encoded again in one style, each of them or not: twice as many ways for each.
-const MAX_ALIKE: usize = 7;
+/// How many values are encoded again in one style: no notification has as many that this changes.
+const MAX_ALIKE: usize = 30;
 /// How many strings in one value are encoded again, each alone.
 const MAX_STRINGS: usize = 64;
 
@@ -47,7 +47,7 @@ pub(super) fn every(parameters: &Parameters, extent: Extent, visit: Visit<'_>) -
     alone(parameters, Cause::PlusAsSpace, extent, visit, &plus)?;
     together(parameters, Cause::PlusAsSpace, extent, visit, &plus)?;
     each_string(parameters, visit)?;
-    alike(parameters, visit)?;
+    alike(parameters, extent, visit)?;
     ENCODERS.iter().try_for_each(|encode| {
         let decoded =
             |value: &[u8], most| -> Ways { Box::new(before_decoding(value.to_vec(), *encode, most)) };
@@ -57,7 +57,7 @@ pub(super) fn every(parameters: &Parameters, extent: Extent, visit: Visit<'_>) -
 }
 
 /// Encodes several values again, all in one style, as one that decodes whatever is encoded would have changed them.
-fn alike(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
+fn alike(parameters: &Parameters, extent: Extent, visit: Visit<'_>) -> ControlFlow<()> {
     for (encode, is_spaced) in ENCODERS.map(|encode| (encode, false)).into_iter().chain([(SPACED, true)]) {
         for style in [encode_whole, encode_queries, encode_strings] {
             let changed: Vec<(usize, Vec<u8>)> = encodable(parameters)
@@ -67,15 +67,10 @@ fn alike(parameters: &Parameters, visit: Visit<'_>) -> ControlFlow<()> {
                 .take(MAX_ALIKE)
                 .collect();
             // Each number says by its bits which of them were: most first.
-            let all =
-                u32::try_from(changed.len()).ok().and_then(|count| 1_u32.checked_shl(count)).unwrap_or(1);
-            for number in (1..all).rev().filter(|number| number.count_ones() > 1 || is_spaced) {
-                let chosen = changed.iter().enumerate().filter(|(nth, _)| {
-                    u32::try_from(*nth)
-                        .ok()
-                        .and_then(|nth| number.checked_shr(nth))
-                        .is_some_and(|bits| bits & 1 == 1)
-                });
+            let all = ones(changed.len());
+            let fewest = if changed.len() > extent.alike { all.max(1) } else { 1 };
+            for number in (fewest..=all).rev().filter(|number| number.count_ones() > 1 || is_spaced) {
+                let chosen = changed.iter().enumerate().filter(|(nth, _)| has_bit(number, *nth));
                 let candidate = chosen.fold(parameters.clone(), |candidate, (_, (place, again))| {
                     candidate.with(*place, again.clone())
                 });
@@ -93,13 +88,15 @@ pub(super) struct Extent {
     spaces: usize,
     /// In how many ways several values may have been changed.
     ways: usize,
+    /// Of no more values than these, any may have been changed, in one style; of more, all.
+    alike: usize,
 }
 
 impl Extent {
     /// Where nothing else happened.
-    pub(super) const ALONE: Self = Self { spaces: 10, ways: 512 };
+    pub(super) const ALONE: Self = Self { spaces: 10, ways: 512, alike: 7 };
     /// Where something else happened, too.
-    pub(super) const BESIDE: Self = Self { spaces: FEW_SPACES, ways: 256 };
+    pub(super) const BESIDE: Self = Self { spaces: FEW_SPACES, ways: 256, alike: 0 };
 }
 
 /// What a value may have been, one after the other.
@@ -169,22 +166,31 @@ fn encodable(parameters: &Parameters) -> impl Iterator<Item = (usize, &[u8])> {
 fn plus_ways(value: Vec<u8>, most: usize) -> impl Iterator<Item = Vec<u8>> {
     let spaces: Vec<usize> = memchr::memchr_iter(b' ', &value).collect();
     // Each number says by its bits which of the spaces was a `+`.
-    let all = u32::try_from(spaces.len().min(most))
-        .ok()
-        .and_then(|spaces| 1_u64.checked_shl(spaces))
-        .map_or(0, |ways| ways.saturating_sub(1));
+    let all = ones(spaces.len().min(most));
     let numbers = if spaces.len() > most { all..=all } else { 1..=all };
     numbers.map(move |number| {
         let mut restored = value.clone();
         for (nth, at) in spaces.iter().enumerate() {
-            let bit =
-                u32::try_from(nth.min(most.saturating_sub(1))).ok().and_then(|nth| number.checked_shr(nth));
-            if let Some(byte) = restored.get_mut(*at).filter(|_| bit.is_some_and(|bits| bits & 1 == 1)) {
+            let is_plus = has_bit(number, nth.min(most.saturating_sub(1)));
+            if let Some(byte) = restored.get_mut(*at).filter(|_| is_plus) {
                 *byte = b'+';
             }
         }
         restored
     })
+}
+
+/// The number that has so many bits.
+fn ones(count: usize) -> u64 {
+    u32::try_from(count)
+        .ok()
+        .and_then(|count| 1_u64.checked_shl(count))
+        .map_or(0, |next| next.saturating_sub(1))
+}
+
+/// Whether `number` has the bit of this place.
+fn has_bit(number: u64, nth: usize) -> bool {
+    u32::try_from(nth).ok().and_then(|nth| number.checked_shr(nth)).is_some_and(|bits| bits & 1 == 1)
 }
 
 /// What a value may have been before it was decoded once more: all of it encoded, or what stands in the queries of
