@@ -141,12 +141,11 @@ impl Capture {
         }
     }
 
-    /// The same of a body that may be shown in several lines.
-    fn shown(form: &'static str, head: Option<Head>, body: &[u8]) -> Self {
-        match joined::joined(body) {
-            Some(whole) => Self::body(form, head, &whole).noting(joined::NOTE),
-            None => Self::body(form, head, body),
-        }
+    /// A capture of a body that is shown in several lines, or its head again.
+    fn joined(form: &'static str, head: Option<Head>, lines: &[u8]) -> Result<Self, Option<Head>> {
+        let Some((whole, but_last)) = joined::joined(lines) else { return Err(head) };
+        let other = Parameters::decoded(&but_last);
+        Ok(Self::body(form, head, &whole).noting(joined::NOTE).or(vec![other]))
     }
 
     /// A capture of parameters that somebody has parsed.
@@ -320,13 +319,15 @@ fn of_bodies_and_maps(text: &Text<'_>, depth: usize, is_cut: bool, found: &mut F
             let mut others = text.as_str().lines().filter(|line| !line.contains("sign="));
             line.is_posted && !others.all(|other| line::is_posted(other.trim()))
         });
-    let pairs = if joined::joined(text.raw()).is_some() { None } else { pairs::read(text.as_str()) };
-    if let Some(capture) = pairs {
+    if Capture::joined("a raw body", None, text.raw()).is_ok_and(|capture| found.add(capture)) {
+        return;
+    }
+    if let Some(capture) = pairs::read(text.as_str()) {
         found.add(capture.written_as(text));
         return;
     }
     if let Some(body) = form(text.raw()).filter(|_| !is_in_line) {
-        let capture = Capture::shown("a raw body", None, body);
+        let capture = Capture::body("a raw body", None, body);
         // What stands in the lines after it may be something else.
         let of_line = lines.first().map(|line| Parameters::decoded(&text.of_bytes(&line.bytes)));
         let capture = capture.or(of_line.into_iter().collect());

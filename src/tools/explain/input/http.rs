@@ -12,6 +12,8 @@ const METHODS: [&[u8]; 7] = [b"POST ", b"GET ", b"PUT ", b"PATCH ", b"DELETE ", 
 /// The versions, as they are written. A proxy shows those of HTTP/2 in the same way.
 const VERSIONS: [&[u8]; 4] = [b"1.1", b"1.0", b"2", b"2.0"];
 const MAX_HEADERS: usize = 128;
+/// What it is called.
+const FORM: &str = "an HTTP request";
 
 /// A request as it was found.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
         let shown =
             payload.get(..find(&payload).map_or(payload.len(), |next| next.start)).unwrap_or_default();
         // What breaks its lines is not counted by its head.
-        let is_in_lines = announced.is_some() && joined(shown).map(|whole| whole.len()) == announced;
+        let is_in_lines = announced.is_some() && joined(shown).map(|(whole, _)| whole.len()) == announced;
         let body = if let Some(announced) = announced.filter(|_| !is_in_lines) {
             payload.get(..announced).ok_or_else(|| {
                 let captured = payload.len();
@@ -108,10 +110,11 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
         // Whoever sends all in the address sends the same parameters.
         let query = head.target.split_once('?').map(|(_, query)| query.as_bytes().to_vec());
         let query = query.filter(|query| !query.is_empty()).ok_or(Unreadable::NoBody)?;
-        return Ok((Capture::body("an HTTP request", Some(head), &query), length));
+        return Ok((Capture::body(FORM, Some(head), &query), length));
     }
     let media_type = header("content-type").filter(|value| !is_form(value.as_bytes())).map(ToOwned::to_owned);
-    let capture = Capture::shown("an HTTP request", Some(head), &body);
+    let capture =
+        Capture::joined(FORM, Some(head), &body).unwrap_or_else(|head| Capture::body(FORM, head, &body));
     if let Some(media_type) = media_type.filter(|_| !capture.is_of_a_notification()) {
         return Err(Unreadable::OtherType(media_type));
     }
