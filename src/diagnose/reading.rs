@@ -46,6 +46,11 @@ fn of_body(body: &[u8]) -> Vec<Reading> {
     add(Cause::DecodedTwice, Parameters::literal(body, is_name));
     add(Cause::DecodedTwice, Parameters::literal(body, kind::is_of_an_envelope));
     add(Cause::PlusAsSpace, Parameters::decoded_but_plus(body));
+    // Where somebody broke it into lines, within an escape or a name, too.
+    if memchr::memchr(b'\n', body.trim_ascii_end()).is_some() {
+        let whole: Vec<u8> = body.iter().copied().filter(|byte| !b"\r\n".contains(byte)).collect();
+        add(Cause::WhiteSpace, Parameters::decoded(&whole));
+    }
     readings
 }
 

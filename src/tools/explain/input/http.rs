@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::joined::joined;
+use super::joined::{self, joined};
 use super::tcpdump::{self, Packet};
 use super::{Capture, Head, Unreadable, target};
 use crate::receive::is_form;
@@ -77,6 +77,7 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
     let announced = header("content-length").and_then(|length| length.parse::<usize>().ok());
     let is_in_chunks =
         header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+    let mut joined_body = None;
     let (body, consumed) = if is_in_chunks {
         let (body, after) = dechunk(rest).ok_or(Unreadable::Incomplete {
             captured: rest.len(),
@@ -89,9 +90,14 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
         let payload = payload.map_or(Cow::Borrowed(rest), Cow::Owned);
         let shown =
             payload.get(..find(&payload).map_or(payload.len(), |next| next.start)).unwrap_or_default();
-        // What breaks its lines is not counted by its head.
-        let is_in_lines = announced.is_some() && joined(shown).map(|(whole, _)| whole.len()) == announced;
-        let body = if let Some(announced) = announced.filter(|_| !is_in_lines) {
+        // What breaks its lines is not counted by its head, and neither is what stands below it.
+        joined_body = announced.and_then(|announced| {
+            let (whole, but_last) = joined(shown)?;
+            [whole, but_last].into_iter().find(|body| body.len() == announced)
+        });
+        let body = if let Some(body) = &joined_body {
+            body.as_slice()
+        } else if let Some(announced) = announced {
             payload.get(..announced).ok_or_else(|| {
                 let captured = payload.len();
                 if is_dump {
@@ -103,7 +109,7 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
         } else {
             shown.trim_ascii_end()
         };
-        (body.to_vec(), body.len())
+        (body.to_vec(), if joined_body.is_some() { shown.len() } else { body.len() })
     };
     let length = if is_dump { length } else { length.saturating_add(consumed) };
     if body.is_empty() {
@@ -113,8 +119,13 @@ pub(super) fn read(found: &Found<'_>) -> Result<(Capture, usize), Unreadable> {
         return Ok((Capture::body(FORM, Some(head), &query), length));
     }
     let media_type = header("content-type").filter(|value| !is_form(value.as_bytes())).map(ToOwned::to_owned);
-    let capture =
-        Capture::joined(FORM, Some(head), &body).unwrap_or_else(|head| Capture::body(FORM, head, &body));
+    let capture = if joined_body.is_some() {
+        Capture::body(FORM, Some(head), &body).noting(joined::NOTE)
+    } else if announced.is_some() || is_in_chunks {
+        Capture::body(FORM, Some(head), &body)
+    } else {
+        Capture::joined(FORM, Some(head), &body).unwrap_or_else(|head| Capture::body(FORM, head, &body))
+    };
     if let Some(media_type) = media_type.filter(|_| !capture.is_of_a_notification()) {
         return Err(Unreadable::OtherType(media_type));
     }
